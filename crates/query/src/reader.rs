@@ -1,0 +1,184 @@
+//! What the query layer needs to read, at one fixed ledger size K. The engine implements it over storage; nothing that
+//! a reader returns speaks of a record with an index of K or more.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use asof_model::{
+    EdgeKind, Instant, Interval, NodeKind, Observation, Outcome, Privilege, PrivilegeSet, Statement, Timeline,
+};
+use roaring::RoaringBitmap;
+
+use crate::QueryError;
+
+/// A node by ordinal: dense per kind, given in order of first appearance, never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Node {
+    /// Its kind.
+    pub kind: NodeKind,
+    /// Its ordinal within the kind.
+    pub ordinal: u32,
+}
+
+/// An edge by ordinals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Edge {
+    /// Its kind.
+    pub kind: EdgeKind,
+    /// Its first end.
+    pub from: Node,
+    /// Its second end.
+    pub to: Node,
+}
+
+/// The key of a timeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Key {
+    /// A node.
+    Node(Node),
+    /// An edge.
+    Edge(Edge),
+    /// A coverage, by its ordinal in order of first appearance.
+    Coverage(u32),
+}
+
+/// Which way edges are followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Direction {
+    /// From `from` to `to`.
+    Out,
+    /// From `to` to `from`.
+    In,
+}
+
+/// What part of the events is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EventAxis {
+    /// All of them.
+    All,
+    /// Of one identity (by ordinal), as the one whose permissions were used.
+    Identity(u32),
+    /// With one secret (by ordinal).
+    Secret(u32),
+}
+
+/// An interned text other than a node's id: an action, a region, an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Text(pub u32);
+
+/// The compact form of an observation, enough for every filter. Optional members are `None` where not given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Event {
+    /// When.
+    pub time: Instant,
+    /// Ledger index.
+    pub index: u64,
+    /// Ordinal of the identity.
+    pub identity: u32,
+    /// Ordinal of the actor, an identity.
+    pub actor: Option<u32>,
+    /// Ordinal of the secret.
+    pub secret: Option<u32>,
+    /// Ordinal of the workload.
+    pub workload: Option<u32>,
+    /// Ordinal of the resource.
+    pub resource: Option<u32>,
+    /// The action.
+    pub action: Option<Text>,
+    /// Region.
+    pub region: Option<Text>,
+    /// Address.
+    pub source_ip: Option<Text>,
+    /// Class.
+    pub privilege: Privilege,
+    /// Outcome.
+    pub outcome: Outcome,
+    /// granted_by is not empty.
+    pub explained: bool,
+}
+
+/// A recorded fact on a node, as `revisions` lists it.
+#[derive(Debug, Clone)]
+pub struct Recorded<T> {
+    /// When it was recorded.
+    pub recorded_at: Instant,
+    /// Which collector.
+    pub source: Arc<str>,
+    /// The record.
+    pub record: T,
+}
+
+/// Ordinals that surely match, and ordinals of which only a closer look can tell; all others surely do not.
+#[derive(Debug, Clone, Default)]
+pub struct Candidates {
+    /// They match.
+    pub sure: RoaringBitmap,
+    /// They may. Disjoint from `sure`.
+    pub maybe: RoaringBitmap,
+}
+
+/// Reads at a fixed ledger size K. Cheap calls; implementations cache.
+pub trait Reader: Send + Sync {
+    /// K.
+    fn size(&self) -> u64;
+
+    /// How many nodes of a kind the first K records name: their ordinals are 0 up to it.
+    fn count(&self, kind: NodeKind) -> Result<u32, QueryError>;
+
+    /// The node of this id, if the first K records name it.
+    fn lookup(&self, kind: NodeKind, id: &str) -> Result<Option<Node>, QueryError>;
+
+    /// A node's id.
+    fn id(&self, node: Node) -> Result<Arc<str>, QueryError>;
+
+    /// A rank that orders nodes of all kinds by first appearance in the ledger.
+    fn appearance(&self, node: Node) -> Result<u64, QueryError>;
+
+    /// The least time at which an observation names the node, or a PUT of an edge that names it begins.
+    fn discovered(&self, node: Node) -> Result<Option<Instant>, QueryError>;
+
+    /// An interned text.
+    fn text(&self, text: Text) -> Result<Arc<str>, QueryError>;
+
+    /// The timeline of a key.
+    fn timeline(&self, key: Key) -> Result<Arc<Timeline>, QueryError>;
+
+    /// The statements on a key, in ledger order, each with when and by whom it was recorded.
+    fn statements(&self, key: Key) -> Result<Vec<Recorded<Statement>>, QueryError>;
+
+    /// The other ends of every edge of the kind that was ever stated (by whatever op) for the node, in no order.
+    fn neighbours(&self, kind: EdgeKind, node: Node, direction: Direction) -> Result<Arc<[Node]>, QueryError>;
+
+    /// Every coverage ever stated, as (ordinal, source, scope), in order of first appearance.
+    fn coverages(&self) -> Result<Arc<[(u32, Arc<str>, Arc<str>)]>, QueryError>;
+
+    /// Every node and edge key on which a fact was recorded, in order of first such record.
+    fn keys(&self) -> Result<Vec<Key>, QueryError>;
+
+    /// The events of an axis with a time in the interval, by (time, ledger index), or backwards.
+    fn events(
+        &self,
+        axis: EventAxis,
+        during: Interval,
+        backwards: bool,
+        visit: &mut dyn FnMut(&Event) -> ControlFlow<()>,
+    ) -> Result<(), QueryError>;
+
+    /// The whole observation at a ledger index, and its source.
+    fn observation(&self, index: u64) -> Result<Recorded<Observation>, QueryError>;
+
+    /// Identities that themselves HOLD, at one moment of the interval at least, an ALLOW entitlement with one of the
+    /// privileges (denials, groups, scopes and conditions left aside): `sure` do at T when the interval is that one moment.
+    /// `maybe`: knowledge K cuts what is kept about them.
+    fn direct_holders(&self, privileges: PrivilegeSet, during: Interval) -> Result<Candidates, QueryError>;
+
+    /// Identities with a DENY entitlement for one of the privileges ever, or a MEMBER_OF edge ever: for them direct holding
+    /// does not decide. A superset is right.
+    fn entangled(&self, privileges: PrivilegeSet) -> Result<RoaringBitmap, QueryError>;
+
+    /// Identities with an observation in the interval of one of the privileges and one of the outcomes.
+    fn users(&self, privileges: PrivilegeSet, outcomes: &[Outcome], during: Interval) -> Result<Candidates, QueryError>;
+
+    /// [`QueryError::Cancelled`] when the caller has gone or the deadline has passed.
+    fn check(&self) -> Result<(), QueryError>;
+}
