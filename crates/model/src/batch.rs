@@ -51,7 +51,10 @@ impl Batch {
         if records > limits.records_per_batch {
             checker.fault(
                 "records",
-                format!("{records} in one batch; the limit is {} (records_per_batch)", limits.records_per_batch),
+                format!(
+                    "{records} in one batch; the limit is {} (records_per_batch)",
+                    limits.records_per_batch
+                ),
             );
             return checker.faults;
         }

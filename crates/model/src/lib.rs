@@ -12,9 +12,7 @@ mod value;
 
 pub use batch::{Batch, Fault};
 pub use glob::{glob_includes, glob_matches, globs_meet, is_glob};
-pub use kinds::{
-    CoverageKind, EdgeKind, Effect, NodeKind, Outcome, Privilege, PrivilegeSet, SecretState,
-};
+pub use kinds::{CoverageKind, EdgeKind, Effect, NodeKind, Outcome, Privilege, PrivilegeSet, SecretState};
 pub use limits::Limits;
 pub use record::{EdgeRef, Fact, NodeRef, Observation, Op, Record, RecordBody, Subject};
 pub use time::{Duration, Instant, Interval, TimeError};

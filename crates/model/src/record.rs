@@ -181,6 +181,7 @@ pub struct Record {
 }
 
 /// The two halves.
+#[expect(clippy::large_enum_variant, reason = "facts are few beside observations, which are boxed")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RecordBody {
     /// Posture.

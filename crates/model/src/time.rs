@@ -12,7 +12,9 @@ pub enum TimeError {
     #[error("not between 1970 and 2262: {0}")]
     Range(String),
     /// Not ISO 8601, or of months, years or no length.
-    #[error("not an ISO 8601 duration of weeks, days, hours, minutes and seconds such as P30D or PT1H: {0:?}")]
+    #[error(
+        "not an ISO 8601 duration of weeks, days, hours, minutes and seconds such as P30D or PT1H: {0:?}"
+    )]
     Duration(String),
 }
 
@@ -58,8 +60,7 @@ impl Instant {
 
     /// RFC 3339 with any offset, to the nanosecond (a leap second counts as the second before it).
     pub fn parse(text: &str) -> Result<Self, TimeError> {
-        let parsed: jiff::Timestamp =
-            text.parse().map_err(|_| TimeError::Instant(text.to_owned()))?;
+        let parsed: jiff::Timestamp = text.parse().map_err(|_| TimeError::Instant(text.to_owned()))?;
         let instant = i64::try_from(parsed.as_nanosecond()).map(Self);
         match instant {
             Ok(instant) if instant.is_in_range() => Ok(instant),
@@ -101,8 +102,7 @@ impl Duration {
     /// ISO 8601 weeks, days (of 24 hours), hours, minutes and seconds.
     pub fn parse(text: &str) -> Result<Self, TimeError> {
         let wrong = || TimeError::Duration(text.to_owned());
-        let span =
-            jiff::fmt::temporal::SpanParser::new().parse_span(text).map_err(|_| wrong())?;
+        let span = jiff::fmt::temporal::SpanParser::new().parse_span(text).map_err(|_| wrong())?;
         if span.get_years() != 0 || span.get_months() != 0 || span.is_negative() {
             return Err(wrong());
         }

@@ -165,12 +165,8 @@ impl Timeline {
 /// The state that the sources' rulings make together, and the ledger index of the one that decides.
 fn together(mut rulings: Vec<&Statement>) -> (State, Option<u64>) {
     rulings.sort_unstable_by_key(|ruling| (ruling.from, ruling.index));
-    let decides = rulings
-        .iter()
-        .rev()
-        .find(|ruling| ruling.op != StatementOp::End)
-        .or_else(|| rulings.last())
-        .copied();
+    let decides =
+        rulings.iter().rev().find(|ruling| ruling.op != StatementOp::End).or_else(|| rulings.last()).copied();
     let Some(decides) = decides else { return (State::Never, None) };
     if !matches!(decides.op, StatementOp::Put(_)) {
         return (State::Deleted, Some(decides.index));

@@ -1,1 +1,21 @@
-//! Placeholder.
+//! Storage: the ledger, the views, and their key layout on RocksDB. FORMAT.md beside this crate describes every byte.
+//!
+//! Nothing here evaluates a question, and no type of RocksDB leaves.
+
+mod canonical;
+mod codec;
+mod db;
+mod error;
+mod keys;
+mod ledger;
+mod maintenance;
+mod read;
+mod store;
+mod views;
+
+pub use error::StorageError;
+pub use keys::{Axis, NodeKey, Space, TimelineKey};
+pub use ledger::Header;
+pub use maintenance::{CheckReport, Progress, check, reindex};
+pub use read::{CoverageName, LedgerEntry, Members, StoredEvent};
+pub use store::{FORMAT_VERSION, Group, Receipt, Store, Writer};

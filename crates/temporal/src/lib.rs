@@ -1,1 +1,9 @@
-//! Placeholder.
+//! Temporal bitmaps and time quanta as pure data. Knows neither keys nor storage: it is given bytes and gives bytes.
+
+mod intervals;
+mod quanta;
+mod segment;
+
+pub use intervals::{difference, normalise};
+pub use quanta::{Quantum, Slices, slice};
+pub use segment::{DecodeError, SEGMENT_CHANGES_MAX, Segment};

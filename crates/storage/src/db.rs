@@ -1,0 +1,282 @@
+//! RocksDB, and a group of changes that is written at once. The only file that opens, reads or writes it.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use rocksdb::{
+    BlockBasedOptions, ColumnFamilyDescriptor, DBCompressionType, Direction, IteratorMode, Options,
+    ReadOptions, WriteBatch, WriteOptions,
+};
+
+use crate::error::{StorageError, corrupt};
+use crate::keys;
+
+/// The column families. FORMAT.md describes each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Family {
+    Meta,
+    Ledger,
+    Batches,
+    Hashes,
+    BatchIds,
+    Times,
+    EventIds,
+    Ids,
+    Names,
+    Discovered,
+    Statements,
+    Adjacency,
+    Posture,
+    Revisions,
+    Entangled,
+    Usage,
+    Events,
+}
+
+impl Family {
+    /// The ledger itself: never dropped.
+    pub const LEDGER: [Self; 4] = [Self::Meta, Self::Ledger, Self::Batches, Self::Hashes];
+
+    /// What is rebuilt from the ledger.
+    pub const VIEWS: [Self; 13] = [
+        Self::BatchIds,
+        Self::Times,
+        Self::EventIds,
+        Self::Ids,
+        Self::Names,
+        Self::Discovered,
+        Self::Statements,
+        Self::Adjacency,
+        Self::Posture,
+        Self::Revisions,
+        Self::Entangled,
+        Self::Usage,
+        Self::Events,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Meta => "meta",
+            Self::Ledger => "ledger",
+            Self::Batches => "batches",
+            Self::Hashes => "hashes",
+            Self::BatchIds => "batch_ids",
+            Self::Times => "times",
+            Self::EventIds => "event_ids",
+            Self::Ids => "ids",
+            Self::Names => "names",
+            Self::Discovered => "discovered",
+            Self::Statements => "statements",
+            Self::Adjacency => "adjacency",
+            Self::Posture => "posture",
+            Self::Revisions => "revisions",
+            Self::Entangled => "entangled",
+            Self::Usage => "usage",
+            Self::Events => "events",
+        }
+    }
+
+    fn all() -> impl Iterator<Item = Self> {
+        Self::LEDGER.into_iter().chain(Self::VIEWS)
+    }
+
+    fn options(self) -> Options {
+        let mut options = Options::default();
+        let mut blocks = BlockBasedOptions::default();
+        blocks.set_format_version(5);
+        blocks.set_block_size(16 << 10);
+        blocks.set_cache_index_and_filter_blocks(false);
+        if matches!(self, Self::EventIds | Self::Ids | Self::BatchIds | Self::Statements) {
+            blocks.set_bloom_filter(10.0, false);
+        }
+        options.set_block_based_table_factory(&blocks);
+        // Digests do not compress; everything else does, and old levels are worth more effort.
+        match self {
+            Self::Hashes | Self::EventIds => options.set_compression_type(DBCompressionType::None),
+            _ => {
+                options.set_compression_type(DBCompressionType::Lz4);
+                options.set_bottommost_compression_type(DBCompressionType::Zstd);
+            }
+        }
+        options.set_write_buffer_size(16 << 20);
+        options
+    }
+}
+
+/// An open database.
+pub(crate) struct Db(rocksdb::DB);
+
+/// Told each row; says whether to go on.
+pub(crate) type Visit<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, StorageError>;
+
+/// A key and its value.
+pub(crate) type Row = (Box<[u8]>, Box<[u8]>);
+
+impl Db {
+    pub fn open(path: &Path) -> Result<Self, StorageError> {
+        let mut options = Options::default();
+        options.create_if_missing(true);
+        options.create_missing_column_families(true);
+        options.set_max_background_jobs(2);
+        options.set_keep_log_file_num(4);
+        options.set_max_total_wal_size(256 << 20);
+        options.set_wal_recovery_mode(rocksdb::DBRecoveryMode::PointInTime);
+        let families =
+            Family::all().map(|family| ColumnFamilyDescriptor::new(family.name(), family.options()));
+        rocksdb::DB::open_cf_descriptors(&options, path, families).map(Self).map_err(|error| {
+            let text = error.to_string();
+            if text.contains("lock") || text.contains("LOCK") {
+                StorageError::Locked(path.display().to_string())
+            } else {
+                error.into()
+            }
+        })
+    }
+
+    fn family(&self, family: Family) -> Result<std::sync::Arc<rocksdb::BoundColumnFamily<'_>>, StorageError> {
+        self.0.cf_handle(family.name()).ok_or_else(|| corrupt(format!("no column family {}", family.name())))
+    }
+
+    pub fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        Ok(self.0.get_cf(&self.family(family)?, key)?)
+    }
+
+    /// Visits the rows with `from <= key < to` (to the end where `to` is `None`), in order or against it. One call sees one
+    /// state of the database.
+    pub fn scan(
+        &self,
+        family: Family,
+        from: &[u8],
+        to: Option<&[u8]>,
+        backwards: bool,
+        visit: Visit<'_>,
+    ) -> Result<(), StorageError> {
+        let mut options = ReadOptions::default();
+        options.set_iterate_lower_bound(from.to_vec());
+        if let Some(to) = to {
+            options.set_iterate_upper_bound(to.to_vec());
+        }
+        let mode = if backwards { IteratorMode::End } else { IteratorMode::From(from, Direction::Forward) };
+        for row in self.0.iterator_cf_opt(&self.family(family)?, options, mode) {
+            let (key, value) = row?;
+            if visit(&key, &value)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows with the prefix.
+    pub fn prefixed(&self, family: Family, prefix: &[u8]) -> Result<Vec<Row>, StorageError> {
+        let mut rows = Vec::new();
+        let end = keys::after_prefix(prefix);
+        self.scan(family, prefix, end.as_deref(), false, &mut |key, value| {
+            rows.push((key.into(), value.into()));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(rows)
+    }
+
+    /// The last row with the prefix and a key before `end`.
+    pub fn last_before(
+        &self,
+        family: Family,
+        prefix: &[u8],
+        end: &[u8],
+    ) -> Result<Option<Row>, StorageError> {
+        let mut found = None;
+        self.scan(family, prefix, Some(end), true, &mut |key, value| {
+            found = Some((key.into(), value.into()));
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(found)
+    }
+
+    /// Writes all of it or nothing, and returns when the write-ahead log is on disk.
+    fn write(&self, batch: WriteBatch) -> Result<(), StorageError> {
+        let mut options = WriteOptions::default();
+        options.set_sync(true);
+        Ok(self.0.write_opt(batch, &options)?)
+    }
+
+    /// Empties a family.
+    pub fn clear(&self, family: Family) -> Result<(), StorageError> {
+        self.0.drop_cf(family.name())?;
+        Ok(self.0.create_cf(family.name(), &family.options())?)
+    }
+
+    /// Writes what is in memory to tables, so that the next open has nothing to replay.
+    pub fn flush(&self) -> Result<(), StorageError> {
+        for family in Family::all() {
+            self.0.flush_cf(&self.family(family)?)?;
+        }
+        Ok(())
+    }
+}
+
+/// Changes that are written at once. Reads see them as if they were written already.
+pub(crate) struct Pending<'a> {
+    db: &'a Db,
+    rows: BTreeMap<(Family, Vec<u8>), Option<Vec<u8>>>,
+}
+
+impl<'a> Pending<'a> {
+    pub fn new(db: &'a Db) -> Self {
+        Self { db, rows: BTreeMap::new() }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    pub fn put(&mut self, family: Family, key: Vec<u8>, value: Vec<u8>) {
+        self.rows.insert((family, key), Some(value));
+    }
+
+    pub fn delete(&mut self, family: Family, key: Vec<u8>) {
+        self.rows.insert((family, key), None);
+    }
+
+    pub fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        // The map's key owns its bytes: a copy per read, of some tens of bytes.
+        match self.rows.get(&(family, key.to_vec())) {
+            Some(row) => Ok(row.clone()),
+            None => self.db.get(family, key),
+        }
+    }
+
+    /// The rows with the prefix, in order.
+    pub fn prefixed(&self, family: Family, prefix: &[u8]) -> Result<Vec<Row>, StorageError> {
+        let on_disk = self.db.prefixed(family, prefix)?;
+        let mut pending = self
+            .rows
+            .range((family, prefix.to_vec())..)
+            .take_while(|((of, key), _)| *of == family && key.starts_with(prefix))
+            .peekable();
+        if pending.peek().is_none() {
+            return Ok(on_disk);
+        }
+        let mut merged: BTreeMap<Box<[u8]>, Box<[u8]>> = on_disk.into_iter().collect();
+        for ((_, key), value) in pending {
+            match value {
+                Some(value) => merged.insert(key.as_slice().into(), value.as_slice().into()),
+                None => merged.remove(key.as_slice()),
+            };
+        }
+        Ok(merged.into_iter().collect())
+    }
+
+    /// Writes everything, atomically and synced.
+    pub fn commit(self) -> Result<(), StorageError> {
+        let mut batch = WriteBatch::default();
+        for ((family, key), value) in &self.rows {
+            let family = self.db.family(*family)?;
+            match value {
+                Some(value) => batch.put_cf(&family, key, value),
+                None => batch.delete_cf(&family, key),
+            }
+        }
+        self.db.write(batch)
+    }
+}

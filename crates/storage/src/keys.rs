@@ -1,0 +1,327 @@
+//! The keys: the only place that builds or takes apart their bytes. Big-endian, fixed width; texts only at the end.
+
+use asof_model::{EdgeKind, Instant, NodeKind, Outcome, Privilege};
+use asof_temporal::Quantum;
+
+use crate::codec::Decoder;
+use crate::error::StorageError;
+
+/// A node by ordinal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeKey {
+    /// Its kind.
+    pub kind: NodeKind,
+    /// Its ordinal.
+    pub ordinal: u32,
+}
+
+/// The key of a timeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TimelineKey {
+    /// A node.
+    Node(NodeKey),
+    /// An edge.
+    Edge {
+        /// Its kind.
+        kind: EdgeKind,
+        /// Its first end.
+        from: NodeKey,
+        /// Its second end.
+        to: NodeKey,
+    },
+    /// A coverage, by ordinal.
+    Coverage(u32),
+}
+
+/// The spaces of the dictionary: each node kind by its number, and these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Space {
+    /// Ids of nodes of a kind.
+    Nodes(NodeKind),
+    /// Actions, regions, addresses.
+    Texts,
+    /// Sources.
+    Sources,
+    /// Coverages: the source's ordinal (u32), then the scope.
+    Coverages,
+}
+
+impl Space {
+    /// All of them, by number.
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Nodes(NodeKind::Identity),
+        Self::Nodes(NodeKind::Entitlement),
+        Self::Nodes(NodeKind::Secret),
+        Self::Nodes(NodeKind::Workload),
+        Self::Nodes(NodeKind::Resource),
+        Self::Nodes(NodeKind::Owner),
+        Self::Texts,
+        Self::Sources,
+        Self::Coverages,
+    ];
+
+    /// The number in keys.
+    pub(crate) const fn number(self) -> u8 {
+        match self {
+            Self::Nodes(kind) => kind.number(),
+            Self::Texts => 7,
+            Self::Sources => 8,
+            Self::Coverages => 9,
+        }
+    }
+
+    /// The place in [`Space::ALL`].
+    pub(crate) const fn place(self) -> usize {
+        self.number() as usize - 1
+    }
+}
+
+/// Big-endian with the sign bit turned over: byte order is the order of moments.
+fn moment(at: Instant) -> [u8; 8] {
+    ((at.nanos() as u64) ^ (1 << 63)).to_be_bytes()
+}
+
+fn moment_from(bits: u64) -> Instant {
+    Instant::from_nanos((bits ^ (1 << 63)) as i64)
+}
+
+pub(crate) fn index(index: u64) -> Vec<u8> {
+    index.to_be_bytes().to_vec()
+}
+
+/// `batches`: ledger size after the batch, then the batch's number.
+pub(crate) fn batch(end: u64, number: u64) -> Vec<u8> {
+    [end.to_be_bytes(), number.to_be_bytes()].concat()
+}
+
+pub(crate) fn batch_from(key: &[u8]) -> Result<(u64, u64), StorageError> {
+    let mut from = Decoder::new("key of a batch", key);
+    Ok((from.u64()?, from.u64()?))
+}
+
+pub(crate) fn time(at: Instant) -> Vec<u8> {
+    moment(at).to_vec()
+}
+
+pub(crate) fn hash(level: u8, place: u64) -> Vec<u8> {
+    let mut key = vec![level];
+    key.extend(place.to_be_bytes());
+    key
+}
+
+pub(crate) fn batch_id(source: &str, batch_id: &str) -> Vec<u8> {
+    let mut key = (source.len() as u32).to_be_bytes().to_vec();
+    key.extend(source.as_bytes());
+    key.extend(batch_id.as_bytes());
+    key
+}
+
+pub(crate) fn id(space: Space, text: &[u8]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(1 + text.len());
+    key.push(space.number());
+    key.extend(text);
+    key
+}
+
+pub(crate) fn coverage_id(source: u32, scope: &str) -> Vec<u8> {
+    let mut text = source.to_be_bytes().to_vec();
+    text.extend(scope.as_bytes());
+    text
+}
+
+pub(crate) fn name(space: Space, ordinal: u32) -> Vec<u8> {
+    let mut key = vec![space.number()];
+    key.extend(ordinal.to_be_bytes());
+    key
+}
+
+pub(crate) fn space_prefix(space: Space) -> [u8; 1] {
+    [space.number()]
+}
+
+pub(crate) fn discovered(node: NodeKey, index: u64) -> Vec<u8> {
+    let mut key = discovered_prefix(node);
+    key.extend(index.to_be_bytes());
+    key
+}
+
+pub(crate) fn discovered_prefix(node: NodeKey) -> Vec<u8> {
+    let mut key = vec![node.kind.number()];
+    key.extend(node.ordinal.to_be_bytes());
+    key
+}
+
+pub(crate) fn timeline(of: TimelineKey) -> Vec<u8> {
+    match of {
+        TimelineKey::Node(node) => {
+            let mut key = vec![1, node.kind.number()];
+            key.extend(node.ordinal.to_be_bytes());
+            key
+        }
+        TimelineKey::Edge { kind, from, to } => {
+            let mut key = vec![2, kind.number()];
+            key.extend(from.ordinal.to_be_bytes());
+            key.push(to.kind.number());
+            key.extend(to.ordinal.to_be_bytes());
+            key
+        }
+        TimelineKey::Coverage(ordinal) => {
+            let mut key = vec![3];
+            key.extend(ordinal.to_be_bytes());
+            key
+        }
+    }
+}
+
+pub(crate) fn statement(of: TimelineKey, index: u64) -> Vec<u8> {
+    let mut key = timeline(of);
+    key.extend(index.to_be_bytes());
+    key
+}
+
+pub(crate) fn statement_from(key: &[u8]) -> Result<(TimelineKey, u64), StorageError> {
+    let mut from = Decoder::new("key of a statement", key);
+    let node_kind = |from: &mut Decoder<'_>| {
+        NodeKind::from_number(from.byte()?).ok_or_else(|| from.wrong("unknown node kind"))
+    };
+    let of = match from.byte()? {
+        1 => TimelineKey::Node(NodeKey { kind: node_kind(&mut from)?, ordinal: from.u32()? }),
+        2 => {
+            let kind = EdgeKind::from_number(from.byte()?).ok_or_else(|| from.wrong("unknown edge kind"))?;
+            let start = NodeKey { kind: kind.ends().0, ordinal: from.u32()? };
+            let to = NodeKey { kind: node_kind(&mut from)?, ordinal: from.u32()? };
+            TimelineKey::Edge { kind, from: start, to }
+        }
+        3 => TimelineKey::Coverage(from.u32()?),
+        _ => return Err(from.wrong("unknown subject")),
+    };
+    Ok((of, from.u64()?))
+}
+
+/// `adjacency`: edge kind, way (0 out, 1 in), the node, the other end.
+pub(crate) fn adjacent(kind: EdgeKind, incoming: bool, node: NodeKey, other: NodeKey) -> Vec<u8> {
+    let mut key = adjacent_prefix(kind, incoming, node);
+    key.push(other.kind.number());
+    key.extend(other.ordinal.to_be_bytes());
+    key
+}
+
+pub(crate) fn adjacent_prefix(kind: EdgeKind, incoming: bool, node: NodeKey) -> Vec<u8> {
+    let mut key = vec![kind.number(), u8::from(incoming), node.kind.number()];
+    key.extend(node.ordinal.to_be_bytes());
+    key
+}
+
+pub(crate) fn adjacent_from(key: &[u8]) -> Result<NodeKey, StorageError> {
+    let mut from = Decoder::new("key of an adjacency", key);
+    from.take(7)?;
+    let kind = NodeKind::from_number(from.byte()?).ok_or_else(|| from.wrong("unknown node kind"))?;
+    Ok(NodeKey { kind, ordinal: from.u32()? })
+}
+
+/// The axes along which events are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Axis {
+    /// All events.
+    All,
+    /// Of an identity.
+    Identity(u32),
+    /// With a secret.
+    Secret(u32),
+}
+
+pub(crate) fn event_prefix(axis: Axis) -> Vec<u8> {
+    let (number, ordinal) = match axis {
+        Axis::All => return vec![0],
+        Axis::Identity(ordinal) => (1, ordinal),
+        Axis::Secret(ordinal) => (2, ordinal),
+    };
+    let mut key = vec![number];
+    key.extend(ordinal.to_be_bytes());
+    key
+}
+
+pub(crate) fn event_from_time(axis: Axis, at: Instant) -> Vec<u8> {
+    let mut key = event_prefix(axis);
+    key.extend(moment(at));
+    key
+}
+
+pub(crate) fn event(axis: Axis, at: Instant, index: u64) -> Vec<u8> {
+    let mut key = event_from_time(axis, at);
+    key.extend(index.to_be_bytes());
+    key
+}
+
+pub(crate) fn event_from(axis: Axis, key: &[u8]) -> Result<(Instant, u64), StorageError> {
+    let mut from = Decoder::new("key of an event", key);
+    from.take(if axis == Axis::All { 1 } else { 5 })?;
+    Ok((moment_from(from.u64()?), from.u64()?))
+}
+
+/// `usage`: privilege, outcome, quantum, its start, the first ledger index of the part.
+pub(crate) fn usage(
+    privilege: Privilege,
+    outcome: Outcome,
+    quantum: Quantum,
+    start: Instant,
+    first: u64,
+) -> Vec<u8> {
+    let mut key = usage_from_start(privilege, outcome, quantum, start);
+    key.extend(first.to_be_bytes());
+    key
+}
+
+pub(crate) fn usage_from_start(
+    privilege: Privilege,
+    outcome: Outcome,
+    quantum: Quantum,
+    start: Instant,
+) -> Vec<u8> {
+    let mut key = vec![privilege.number(), outcome.number(), quantum as u8];
+    key.extend(moment(start));
+    key
+}
+
+/// What a key of `usage` says after its start: the first index of the part.
+pub(crate) fn usage_first(key: &[u8]) -> Result<u64, StorageError> {
+    let mut from = Decoder::new("key of a usage part", key);
+    from.take(11)?;
+    from.u64()
+}
+
+/// `posture`: privilege, start of the segment.
+pub(crate) fn segment(privilege: Privilege, start: Instant) -> Vec<u8> {
+    let mut key = vec![privilege.number()];
+    key.extend(moment(start));
+    key
+}
+
+pub(crate) fn segment_prefix(privilege: Privilege) -> [u8; 1] {
+    [privilege.number()]
+}
+
+pub(crate) fn segment_from(key: &[u8]) -> Result<Instant, StorageError> {
+    let mut from = Decoder::new("key of a segment", key);
+    from.byte()?;
+    from.u64().map(moment_from)
+}
+
+/// `revisions`: privilege, last ledger index of the batch.
+pub(crate) fn revision(privilege: Privilege, last: u64) -> Vec<u8> {
+    let mut key = vec![privilege.number()];
+    key.extend(last.to_be_bytes());
+    key
+}
+
+/// The least key that is greater than every key with the prefix; `None` where there is none.
+pub(crate) fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < u8::MAX {
+            end.push(last + 1);
+            return Some(end);
+        }
+    }
+    None
+}

@@ -1,0 +1,378 @@
+//! One tenant's store: opening, appending in groups, and what maintenance needs.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use asof_evidence::{Frontier, Hash};
+use asof_model::{Batch, Instant, Record, RecordBody};
+use sha2::{Digest, Sha256};
+
+use crate::canonical;
+use crate::codec::Decoder;
+use crate::db::{Db, Family, Pending};
+use crate::error::{StorageError, corrupt};
+use crate::keys;
+use crate::ledger::{self, Header, LedgerReader};
+use crate::views::{Views, event_id_key};
+
+/// The version of everything on disk. FORMAT.md has its history.
+pub const FORMAT_VERSION: u32 = 1;
+
+const META_FORMAT: &[u8] = b"format";
+const META_VIEWS: &[u8] = b"views";
+/// Records that are replayed into the views in one write.
+const REPLAY_GROUP_RECORDS: usize = 20_000;
+
+/// A tenant's database, open for reading by any number of threads.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) db: Arc<Db>,
+    path: PathBuf,
+    published: Arc<AtomicU64>,
+}
+
+/// What a batch came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// As given.
+    pub batch_id: String,
+    /// The ledger index of its first record.
+    pub first_index: u64,
+    /// The ledger size after it.
+    pub ledger_size: u64,
+    /// When it was recorded.
+    pub recorded_at: Instant,
+    /// It had been written before.
+    pub duplicate_batch: bool,
+    /// Observations that were known by (source, event_id).
+    pub duplicate_events: u64,
+    /// Facts that were known by (source, subject, event_id).
+    pub duplicate_facts: u64,
+    /// Of these two, the ones that came with another content.
+    pub conflicting: u64,
+}
+
+/// The one who appends. There is one for a store at a time.
+pub struct Writer {
+    store: Store,
+    views: Views,
+    frontier: Frontier,
+    batches: u64,
+    last_recorded_at: Instant,
+}
+
+/// Batches that are written, and become visible, together.
+pub struct Group<'a> {
+    store: &'a Store,
+    views: &'a mut Views,
+    frontier: &'a mut Frontier,
+    batches: &'a mut u64,
+    last_recorded_at: &'a mut Instant,
+    pending: Pending<'a>,
+}
+
+impl Store {
+    /// Opens the database in this folder, or makes one; views that are behind the ledger are caught up.
+    pub fn open(path: &Path) -> Result<(Self, Writer), StorageError> {
+        let store = Self::open_as_is(path)?;
+        store.replay(&mut |_, _| Ok(()))?;
+        let writer = Writer::new(store.clone())?;
+        store.published.store(writer.frontier.size(), Ordering::Release);
+        Ok((store, writer))
+    }
+
+    fn open_as_is(path: &Path) -> Result<Self, StorageError> {
+        std::fs::create_dir_all(path)
+            .map_err(|error| StorageError::Io(format!("cannot make {}: {error}", path.display())))?;
+        let db = Db::open(path)?;
+        match db.get(Family::Meta, META_FORMAT)? {
+            Some(bytes) => {
+                let found = Decoder::new("format version", &bytes).u32()?;
+                if found != FORMAT_VERSION {
+                    return Err(StorageError::FormatVersion { found, supported: FORMAT_VERSION });
+                }
+            }
+            None => {
+                let mut pending = Pending::new(&db);
+                pending.put(Family::Meta, META_FORMAT.to_vec(), FORMAT_VERSION.to_be_bytes().to_vec());
+                pending.commit()?;
+            }
+        }
+        Ok(Self { db: Arc::new(db), path: path.to_owned(), published: Arc::default() })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The ledger size that queries may ask for: all of it is on disk.
+    pub fn published(&self) -> u64 {
+        self.published.load(Ordering::Acquire)
+    }
+
+    /// Writes what is only in the write-ahead log to tables.
+    pub fn flush(&self) -> Result<(), StorageError> {
+        self.db.flush()
+    }
+
+    fn views_size(&self) -> Result<(u64, u64), StorageError> {
+        let Some(bytes) = self.db.get(Family::Meta, META_VIEWS)? else { return Ok((0, 0)) };
+        let mut from = Decoder::new("views' position", &bytes);
+        Ok((from.u64()?, from.u64()?))
+    }
+
+    /// Empties every view; the next [`Store::replay`] builds them anew. Dropped half-way, it goes on at the next open.
+    pub(crate) fn drop_views(&self) -> Result<(), StorageError> {
+        let mut pending = Pending::new(&self.db);
+        pending.delete(Family::Meta, META_VIEWS.to_vec());
+        pending.commit()?;
+        Family::VIEWS.into_iter().try_for_each(|family| self.db.clear(family))
+    }
+
+    /// Brings the views up to the ledger.
+    pub(crate) fn replay(
+        &self,
+        progress: &mut dyn FnMut(u64, u64) -> Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        let Some(last) = LedgerReader(&self.db).last_header()? else { return Ok(()) };
+        let (size, batches) = self.views_size()?;
+        if (size, batches) == (last.end, last.number + 1) {
+            return Ok(());
+        }
+        if batches == 0 {
+            // A reindex that was cut short may have left rows of a view that was not emptied yet.
+            Family::VIEWS.into_iter().try_for_each(|family| self.db.clear(family))?;
+        }
+        replay_into(&self.db, &self.db, (size, batches), last.end, progress)
+    }
+}
+
+/// Replays the batches of `ledger` from a position on into the views of `target`.
+pub(crate) fn replay_into(
+    ledger: &Db,
+    target: &Db,
+    from: (u64, u64),
+    total: u64,
+    progress: &mut dyn FnMut(u64, u64) -> Result<(), StorageError>,
+) -> Result<(), StorageError> {
+    let mut views = Views::open(target)?;
+    let mut pending = Pending::new(target);
+    let mut in_group = 0;
+    let mut position = from;
+    let reader = LedgerReader(ledger);
+    reader.headers(from.0, &mut |header| {
+        if header.number < from.1 {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let records =
+            (header.first..header.end).map(|index| reader.record(index)).collect::<Result<Vec<_>, _>>()?;
+        views.apply(&header, &records, &mut pending)?;
+        in_group += records.len() + 1;
+        position = (header.end, header.number + 1);
+        if in_group >= REPLAY_GROUP_RECORDS {
+            in_group = 0;
+            views.finish(&mut pending)?;
+            put_position(&mut pending, position);
+            std::mem::replace(&mut pending, Pending::new(target)).commit()?;
+            progress(position.0, total)?;
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    views.finish(&mut pending)?;
+    put_position(&mut pending, position);
+    pending.commit()?;
+    progress(position.0, total)
+}
+
+fn put_position(pending: &mut Pending<'_>, (size, batches): (u64, u64)) {
+    let value = [size.to_be_bytes(), batches.to_be_bytes()].concat();
+    pending.put(Family::Meta, META_VIEWS.to_vec(), value);
+}
+
+impl Writer {
+    fn new(store: Store) -> Result<Self, StorageError> {
+        let views = Views::open(&store.db)?;
+        let reader = LedgerReader(&store.db);
+        let last = reader.last_header()?;
+        let frontier = reader.frontier(last.as_ref().map_or(0, |header| header.end))?;
+        if let Some(last) = &last
+            && frontier.root() != last.root
+        {
+            return Err(corrupt("the tree's root is not the one of the last batch"));
+        }
+        Ok(Self {
+            frontier,
+            batches: last.as_ref().map_or(0, |header| header.number + 1),
+            last_recorded_at: last.map_or(Instant::BEGINNING, |header| header.recorded_at),
+            views,
+            store,
+        })
+    }
+
+    /// Begins a group. After an error of [`Group::append`] or [`Group::commit`] other than `BatchIdReused`, this writer
+    /// must not be used again: what it holds in memory is ahead of the disk.
+    pub fn group(&mut self) -> Group<'_> {
+        Group {
+            pending: Pending::new(&self.store.db),
+            store: &self.store,
+            views: &mut self.views,
+            frontier: &mut self.frontier,
+            batches: &mut self.batches,
+            last_recorded_at: &mut self.last_recorded_at,
+        }
+    }
+
+    /// The store that it writes to.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+}
+
+impl Group<'_> {
+    /// Takes in a batch that has no faults. `now`: this clock; what is recorded is later than every batch before, whatever
+    /// the clock says.
+    pub fn append(&mut self, batch: Batch, now: Instant) -> Result<Receipt, StorageError> {
+        let Batch { source, batch_id, facts, observations } = batch;
+        let facts = facts.into_iter().map(RecordBody::Fact);
+        let observations = observations.into_iter().map(|seen| RecordBody::Observation(Box::new(seen)));
+        let bodies: Vec<(RecordBody, Vec<u8>)> = facts
+            .chain(observations)
+            .map(|body| {
+                let bytes = canonical::encode_body(&body);
+                (body, bytes)
+            })
+            .collect();
+        let digest = digest(&source, &batch_id, bodies.iter().map(|(_, bytes)| bytes.as_slice()));
+        if let Some(receipt) = self.known(&source, &batch_id, &digest)? {
+            return Ok(receipt);
+        }
+        let next = Instant::from_nanos(self.last_recorded_at.nanos().saturating_add(1));
+        let recorded_at = now.max(next);
+        let first = self.frontier.size();
+        let mut receipt = Receipt {
+            batch_id: batch_id.clone(),
+            first_index: first,
+            ledger_size: first,
+            recorded_at,
+            duplicate_batch: false,
+            duplicate_events: 0,
+            duplicate_facts: 0,
+            conflicting: 0,
+        };
+        let (records, kept) = self.keep_new(&source, bodies, &mut receipt)?;
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret).map_err(|error| StorageError::Io(format!("no randomness: {error}")))?;
+        let named = self.views.dictionary().newly_named(&records, &self.pending)?;
+        let mut header = Header {
+            number: *self.batches,
+            first,
+            end: first,
+            recorded_at,
+            source,
+            batch_id,
+            digest,
+            secret,
+            root: [0; 32],
+            named,
+        };
+        ledger::append(&mut header, &kept, self.frontier, &mut self.pending);
+        self.views.apply(&header, &records, &mut self.pending)?;
+        *self.batches += 1;
+        *self.last_recorded_at = recorded_at;
+        receipt.ledger_size = header.end;
+        Ok(receipt)
+    }
+
+    /// The receipt of the batch with this id, if it was written before.
+    fn known(&self, source: &str, batch_id: &str, digest: &Hash) -> Result<Option<Receipt>, StorageError> {
+        if batch_id.is_empty() {
+            return Ok(None);
+        }
+        let Some(key) = self.pending.get(Family::BatchIds, &keys::batch_id(source, batch_id))? else {
+            return Ok(None);
+        };
+        let value = self.pending.get(Family::Batches, &key)?;
+        let header = Header::decode(&key, &value.ok_or_else(|| corrupt("a batch_id leads to no batch"))?)?;
+        if header.digest != *digest {
+            return Err(StorageError::BatchIdReused {
+                batch_source: source.to_owned(),
+                batch_id: batch_id.to_owned(),
+            });
+        }
+        Ok(Some(Receipt {
+            batch_id: batch_id.to_owned(),
+            first_index: header.first,
+            ledger_size: header.end,
+            recorded_at: header.recorded_at,
+            duplicate_batch: true,
+            duplicate_events: 0,
+            duplicate_facts: 0,
+            conflicting: 0,
+        }))
+    }
+
+    /// Leaves out what is known by its event_id, and counts it.
+    fn keep_new(
+        &self,
+        source: &str,
+        bodies: Vec<(RecordBody, Vec<u8>)>,
+        receipt: &mut Receipt,
+    ) -> Result<(Vec<Record>, Vec<Vec<u8>>), StorageError> {
+        let (mut records, mut kept): (Vec<Record>, Vec<Vec<u8>>) = (Vec::new(), Vec::new());
+        let mut here = std::collections::HashMap::new();
+        for (body, bytes) in bodies {
+            if let Some(key) = event_id_key(source, &body) {
+                let standing = match here.get(&key) {
+                    Some(place) => kept.get::<usize>(*place).cloned(),
+                    None => self.recorded(&key)?,
+                };
+                if let Some(standing) = standing {
+                    receipt.conflicting += u64::from(standing != bytes);
+                    match body {
+                        RecordBody::Fact(_) => receipt.duplicate_facts += 1,
+                        RecordBody::Observation(_) => receipt.duplicate_events += 1,
+                    }
+                    continue;
+                }
+                here.insert(key, kept.len());
+            }
+            let index = receipt.first_index + kept.len() as u64;
+            records.push(Record { index, recorded_at: receipt.recorded_at, source: source.to_owned(), body });
+            kept.push(bytes);
+        }
+        Ok((records, kept))
+    }
+
+    /// The body that stands under an event_id.
+    fn recorded(&self, key: &[u8; 16]) -> Result<Option<Vec<u8>>, StorageError> {
+        let Some(index) = self.pending.get(Family::EventIds, key)? else { return Ok(None) };
+        let canonical = self.pending.get(Family::Ledger, &index)?;
+        let canonical = canonical.ok_or_else(|| corrupt("an event_id leads to no record"))?;
+        Ok(Some(canonical::body_of(&canonical)?.to_vec()))
+    }
+
+    /// Writes the group: when it returns, all of it is on disk and visible.
+    pub fn commit(mut self) -> Result<u64, StorageError> {
+        if !self.pending.is_empty() {
+            self.views.finish(&mut self.pending)?;
+            put_position(&mut self.pending, (self.frontier.size(), *self.batches));
+            self.pending.commit()?;
+        }
+        let size = self.frontier.size();
+        self.store.published.store(size, Ordering::Release);
+        Ok(size)
+    }
+}
+
+/// SHA-256 of what was asked to be written.
+fn digest<'a>(source: &'a str, batch_id: &'a str, bodies: impl Iterator<Item = &'a [u8]>) -> Hash {
+    let mut hasher = Sha256::new();
+    for part in [source.as_bytes(), batch_id.as_bytes()].into_iter().chain(bodies) {
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part);
+    }
+    hasher.finalize().into()
+}

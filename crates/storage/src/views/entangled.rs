@@ -1,0 +1,99 @@
+//! Identities for which their own ALLOWs do not decide: those with a MEMBER_OF edge ever, and those with a DENY for a
+//! privilege ever. One bitmap each, for all of time: a superset, so that a closer look is never spared wrongly.
+
+use asof_model::{EdgeKind, Effect, NodeKind, Op, PrivilegeSet, RecordBody, StatementOp};
+use roaring::RoaringBitmap;
+
+use super::{Ids, Resolved, View, decode_statement};
+use crate::db::{Db, Family, Pending};
+use crate::error::{StorageError, corrupt};
+use crate::keys::{self, NodeKey, TimelineKey};
+
+/// The set of those with a MEMBER_OF edge; others have the number of the privilege denied.
+pub(crate) const MEMBERS: u8 = 0;
+const SETS: usize = 16;
+
+pub(crate) struct Entangled {
+    sets: Vec<RoaringBitmap>,
+    changed: [bool; SETS],
+}
+
+impl Entangled {
+    pub fn open(db: &Db) -> Result<Self, StorageError> {
+        let mut sets = vec![RoaringBitmap::new(); SETS];
+        for (number, set) in sets.iter_mut().enumerate() {
+            if let Some(value) = db.get(Family::Entangled, &[number as u8])? {
+                *set = RoaringBitmap::deserialize_from(&value[..])
+                    .map_err(|_| corrupt("entangled: holds no roaring bitmap"))?;
+            }
+        }
+        Ok(Self { sets, changed: [false; SETS] })
+    }
+
+    fn insert(&mut self, number: u8, ordinal: u32) {
+        let number = usize::from(number);
+        if let (Some(set), Some(changed)) = (self.sets.get_mut(number), self.changed.get_mut(number)) {
+            *changed |= set.insert(ordinal);
+        }
+    }
+
+    fn insert_all(&mut self, privileges: PrivilegeSet, ordinal: u32) {
+        for privilege in privileges.iter() {
+            self.insert(privilege.number(), ordinal);
+        }
+    }
+}
+
+/// The privileges that some statement on the entitlement ever denied.
+fn denied(entitlement: NodeKey, pending: &Pending<'_>) -> Result<PrivilegeSet, StorageError> {
+    let mut found = PrivilegeSet::EMPTY;
+    for (_, value) in pending.prefixed(Family::Statements, &keys::timeline(TimelineKey::Node(entitlement)))? {
+        if let StatementOp::Put(value) = decode_statement(0, &value)?.op
+            && let Some(said) = value.entitlement()
+            && said.effect == Effect::Deny
+        {
+            said.privileges.iter().for_each(|privilege| found.insert(privilege));
+        }
+    }
+    Ok(found)
+}
+
+impl View for Entangled {
+    fn apply(&mut self, batch: &Resolved<'_>, pending: &mut Pending<'_>) -> Result<(), StorageError> {
+        for each in &batch.records {
+            let (Ids::Fact(key), RecordBody::Fact(fact)) = (&each.ids, &each.record.body) else { continue };
+            match (*key, &fact.op) {
+                (TimelineKey::Edge { kind: EdgeKind::MemberOf, from, .. }, _) => {
+                    self.insert(MEMBERS, from.ordinal)
+                }
+                (TimelineKey::Edge { kind: EdgeKind::Holds, from, to }, Op::Put(_)) => {
+                    let privileges = denied(to, pending)?;
+                    self.insert_all(privileges, from.ordinal);
+                }
+                (TimelineKey::Node(node), Op::Put(value)) if node.kind == NodeKind::Entitlement => {
+                    let Some(said) = value.entitlement().filter(|said| said.effect == Effect::Deny) else {
+                        continue;
+                    };
+                    let holders = keys::adjacent_prefix(EdgeKind::Holds, true, node);
+                    for (key, _) in pending.prefixed(Family::Adjacency, &holders)? {
+                        self.insert_all(said.privileges, keys::adjacent_from(&key)?.ordinal);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, pending: &mut Pending<'_>) -> Result<(), StorageError> {
+        for (number, changed) in self.changed.iter_mut().enumerate() {
+            if std::mem::take(changed) {
+                let mut value = Vec::new();
+                // Writing to memory does not fail.
+                let _ = self.sets[number].serialize_into(&mut value);
+                pending.put(Family::Entangled, vec![number as u8], value);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,262 @@
+//! The store on a real disk: acknowledgements, replay, reindex, check, and what corruption shows as.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use asof_model::{
+    Batch, EdgeKind, EdgeRef, Effect, EntitlementValue, Fact, Instant, Interval, NodeKind, NodeRef,
+    NodeValue, Observation, Op, Outcome, Privilege, PrivilegeSet, Subject, Value,
+};
+use asof_storage::{Axis, Space, StorageError, Store, check, reindex};
+use asof_temporal::Quantum;
+
+const HOUR: i64 = 3_600_000_000_000;
+
+fn at(hours: i64) -> Instant {
+    Instant::from_nanos(hours * HOUR)
+}
+
+fn fact(subject: Subject, op: Op, from: i64) -> Fact {
+    Fact {
+        subject,
+        op,
+        valid_from: at(from),
+        valid_to: Instant::FOREVER,
+        until_next: false,
+        event_id: String::new(),
+        caused_by: String::new(),
+    }
+}
+
+fn entitlement(id: &str, effect: Effect, privilege: Privilege, from: i64) -> Fact {
+    let value = NodeValue {
+        entitlement: Some(EntitlementValue {
+            effect,
+            privileges: PrivilegeSet::from_iter([privilege]),
+            scopes: vec!["*".into()],
+            actions: vec![],
+            conditional: false,
+        }),
+        ..NodeValue::default()
+    };
+    let subject = Subject::Node(NodeRef { kind: NodeKind::Entitlement, id: id.into() });
+    fact(subject, Op::Put(Value::Node(value)), from)
+}
+
+fn holds(identity: &str, entitlement: &str, op: Op, from: i64) -> Fact {
+    let edge = EdgeRef {
+        kind: EdgeKind::Holds,
+        from: identity.into(),
+        to_kind: NodeKind::Entitlement,
+        to: entitlement.into(),
+    };
+    fact(Subject::Edge(edge), op, from)
+}
+
+fn put() -> Op {
+    Op::Put(Value::Edge(std::collections::BTreeMap::new()))
+}
+
+fn seen(identity: &str, time: i64, event_id: &str) -> Observation {
+    let mut seen = Observation::new(identity, at(time), Privilege::Write);
+    seen.event_id = event_id.into();
+    seen
+}
+
+fn batch(n: usize, facts: Vec<Fact>, observations: Vec<Observation>) -> Batch {
+    Batch { source: "s".into(), batch_id: format!("b{n}"), facts, observations }
+}
+
+/// Some hundred batches: grants, corrections, deletions, observations late and early.
+fn history() -> Vec<Batch> {
+    let mut batches = vec![batch(
+        0,
+        vec![
+            entitlement("w", Effect::Allow, Privilege::Write, 0),
+            entitlement("w2", Effect::Allow, Privilege::Write, 50),
+            entitlement("no", Effect::Deny, Privilege::Write, 0),
+        ],
+        vec![],
+    )];
+    for n in 1..300_usize {
+        let identity = format!("i{}", n % 37);
+        let time = (n as i64 * 7919) % 900;
+        let op = match n % 5 {
+            0 => Op::Delete,
+            1 => Op::End,
+            _ => put(),
+        };
+        let mut facts = vec![holds(&identity, ["w", "w2", "no"][n % 3], op, time)];
+        if n % 41 == 0 {
+            facts.push(entitlement("w2", Effect::Allow, Privilege::Write, time));
+        }
+        batches.push(batch(
+            n,
+            facts,
+            vec![seen(&identity, time, &format!("e{n}")), seen("x", 900 - time, "same")],
+        ));
+    }
+    batches
+}
+
+fn write(path: &std::path::Path, batches: &[Batch], together: usize) -> Store {
+    let (store, mut writer) = Store::open(path).unwrap();
+    for (n, chunk) in batches.chunks(together).enumerate() {
+        let mut group = writer.group();
+        for each in chunk {
+            group.append(each.clone(), at(10_000 + n as i64)).unwrap();
+        }
+        group.commit().unwrap();
+    }
+    store
+}
+
+#[test]
+fn groups_of_any_size_give_the_same_answers_and_check_clean() {
+    let mut answers = Vec::new();
+    for together in [1, 7, 300] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t");
+        let store = write(&path, &history(), together);
+        let size = store.published();
+        let mut found = Vec::new();
+        for hour in (0..950).step_by(13) {
+            let moment = Interval::new(at(hour), Instant::from_nanos(at(hour).nanos() + 1)).unwrap();
+            let holders =
+                store.direct_holders(PrivilegeSet::from_iter([Privilege::Write]), moment, size).unwrap();
+            assert!(holders.maybe.is_empty());
+            found.push(holders.sure);
+        }
+        let mut used = asof_storage::Members::default();
+        let run = Interval::new(at(0), at(960)).unwrap();
+        store.users(Privilege::Write, Outcome::Success, Quantum::Hour, run, size, &mut used).unwrap();
+        found.push(used.sure);
+        answers.push((size, found));
+        drop(store);
+        let report = check(&path, &mut |_, _| Ok(())).unwrap();
+        assert_eq!(report.problems, Vec::<String>::new());
+        assert_eq!((report.records, report.batches), (size, 300));
+        assert_eq!(reindex(&path, &mut |_, _| Ok(())).unwrap(), size);
+        assert_eq!(check(&path, &mut |_, _| Ok(())).unwrap().problems, Vec::<String>::new());
+    }
+    assert!(answers.windows(2).all(|pair| pair[0] == pair[1]));
+    assert_eq!(answers[0].0, 3 + 299 + 7 + 300, "facts, observations, and one event of many that repeat");
+}
+
+#[test]
+fn knowledge_before_now_leaves_open_what_later_batches_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = write(&folder.path().join("t"), &history(), 4);
+    let privileges = PrivilegeSet::from_iter([Privilege::Write]);
+    for size in [0, 3, 40, 200, store.published()] {
+        // The same history, cut at K by writing only whole batches up to it.
+        let cut = tempfile::tempdir().unwrap();
+        let (early, mut writer) = Store::open(&cut.path().join("t")).unwrap();
+        let mut group = writer.group();
+        for each in history() {
+            if early_enough(&store, &each, size) {
+                group.append(each, at(10_000)).unwrap();
+            }
+        }
+        let early_size = group.commit().unwrap();
+        for hour in (0..950).step_by(29) {
+            let moment = Interval::new(at(hour), Instant::from_nanos(at(hour).nanos() + 1)).unwrap();
+            let then = early.direct_holders(privileges, moment, early_size).unwrap().sure;
+            let now = store.direct_holders(privileges, moment, early_size).unwrap();
+            assert!(now.sure.is_subset(&then), "{size} {hour}");
+            assert!(then.is_subset(&(&now.sure | &now.maybe)), "{size} {hour}");
+        }
+    }
+}
+
+fn early_enough(store: &Store, batch: &Batch, size: u64) -> bool {
+    let number: u64 = batch.batch_id[1..].parse().unwrap();
+    let mut index = 0;
+    loop {
+        if index >= size {
+            return false;
+        }
+        let header = store.header_of(index).unwrap();
+        if header.number == number {
+            return header.end <= size;
+        }
+        index = header.end;
+    }
+}
+
+#[test]
+fn repeats_are_counted_once_and_conflicts_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, mut writer) = Store::open(&folder.path().join("t")).unwrap();
+    let mut group = writer.group();
+    let first = group
+        .append(batch(1, vec![], vec![seen("a", 1, "e"), seen("a", 1, "e"), seen("a", 2, "e")]), at(5))
+        .unwrap();
+    assert_eq!((first.ledger_size, first.duplicate_events, first.conflicting), (1, 2, 1));
+    let again = group
+        .append(batch(1, vec![], vec![seen("a", 1, "e"), seen("a", 1, "e"), seen("a", 2, "e")]), at(5))
+        .unwrap();
+    assert!(again.duplicate_batch);
+    assert_eq!((again.first_index, again.ledger_size), (0, 1));
+    let reused = group.append(batch(1, vec![], vec![seen("b", 1, "f")]), at(5)).unwrap_err();
+    assert!(matches!(reused, StorageError::BatchIdReused { .. }));
+    // The clock stands still, or runs backwards: recorded_at grows all the same.
+    let second = group.append(batch(2, vec![], vec![seen("b", 1, "f")]), at(4)).unwrap();
+    assert_eq!(second.recorded_at.nanos(), at(5).nanos() + 1);
+    let empty = group.append(batch(3, vec![], vec![]), at(6)).unwrap();
+    assert_eq!((empty.first_index, empty.ledger_size), (2, 2));
+    group.commit().unwrap();
+    assert_eq!(store.size_at(Instant::from_nanos(at(5).nanos() - 1)).unwrap(), 0);
+    assert_eq!(store.size_at(at(5)).unwrap(), 1);
+    assert_eq!(store.size_at(Instant::from_nanos(at(5).nanos() + 1)).unwrap(), 2);
+    assert_eq!(store.root_at(2).unwrap().0, store.last_header().unwrap().unwrap().root);
+    assert_eq!(store.lookup(Space::Nodes(NodeKind::Identity), b"b").unwrap(), Some((1, 8)));
+    let mut events = 0;
+    store
+        .events(Axis::Identity(0), Interval::ALWAYS, true, 2, &mut |_| {
+            events += 1;
+            std::ops::ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(events, 1);
+}
+
+#[test]
+fn a_second_process_and_another_format_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t");
+    let held = Store::open(&path).unwrap();
+    assert!(matches!(Store::open(&path).map(drop), Err(StorageError::Locked(_))));
+    drop(held);
+    let options = rocksdb::Options::default();
+    let families = rocksdb::DB::list_cf(&options, &path).unwrap();
+    let db = rocksdb::DB::open_cf(&options, &path, families).unwrap();
+    db.put_cf(&db.cf_handle("meta").unwrap(), b"format", 9_u32.to_be_bytes()).unwrap();
+    drop(db);
+    let error = Store::open(&path).map(drop).unwrap_err();
+    assert_eq!(error, StorageError::FormatVersion { found: 9, supported: 1 });
+}
+
+#[test]
+fn check_finds_a_changed_record_and_a_changed_view() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t");
+    drop(write(&path, &history(), 10));
+    let options = rocksdb::Options::default();
+    let families = rocksdb::DB::list_cf(&options, &path).unwrap();
+    let db = rocksdb::DB::open_cf(&options, &path, families).unwrap();
+    let ledger = db.cf_handle("ledger").unwrap();
+    let mut record = db.get_cf(&ledger, 20_u64.to_be_bytes()).unwrap().unwrap();
+    // A bit of recorded_at: still a well-formed record.
+    record[8] ^= 1;
+    db.put_cf(&ledger, 20_u64.to_be_bytes(), record).unwrap();
+    let entangled = db.cf_handle("entangled").unwrap();
+    db.delete_cf(&entangled, [3]).unwrap();
+    drop((ledger, entangled));
+    drop(db);
+    let report = check(&path, &mut |_, _| Ok(())).unwrap();
+    assert!(report.problems.iter().any(|problem| problem.contains("record 20")), "{:?}", report.problems);
+    assert!(
+        report.problems.iter().any(|problem| problem.contains("view entangled")),
+        "{:?}",
+        report.problems
+    );
+}
