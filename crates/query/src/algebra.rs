@@ -1,9 +1,7 @@
 //! The question: filters and windows as plain values, already checked for form. The meaning of each is DESIGN's, and
 //! is stated beside it in the query contract.
 
-use asof_model::{
-    CoverageKind, Duration, Instant, Interval, NodeKind, Outcome, PrivilegeSet, SecretState,
-};
+use asof_model::{CoverageKind, Duration, Instant, Interval, NodeKind, Outcome, PrivilegeSet, SecretState};
 
 /// A window as asked for. `to` absent: the point's T. Neither `from` nor `last`: from the beginning of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -32,7 +30,9 @@ impl Window {
             (None, None) => Instant::BEGINNING,
         };
         Interval::new(from, to).ok_or_else(|| {
-            crate::QueryError::invalid(format!("the window is empty: from {from} to {to}; `to` must be later than `from`"))
+            crate::QueryError::invalid(format!(
+                "the window is empty: from {from} to {to}; `to` must be later than `from`"
+            ))
         })
     }
 }

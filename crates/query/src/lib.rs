@@ -1,9 +1,48 @@
 //! The query algebra, its planner and its exact evaluation, over a reader that it declares itself.
+//!
+//! [`Known`] is the way in: everything known at one ledger size. Questions are plain values ([`IdentityWhere`] and its
+//! like); nothing here performs I/O, and a reader's [`Reader::check`] is how a caller stops a question.
 
+mod activity;
 mod algebra;
+mod blast;
+mod changes;
+mod cover;
 mod error;
+mod filter;
+mod grants;
+mod held;
+mod holds;
+mod known;
+mod leaves;
+mod limits;
+mod lists;
+mod memo;
+#[cfg(test)]
+mod memory;
+mod observed;
+mod on;
+mod paths;
+mod plan;
 mod reader;
+mod secrets;
+mod seen;
+mod sets;
+mod span;
+mod text;
+mod unused;
+mod used;
+mod walk;
 
+pub use activity::{Counts, TimelinePoint, Usage};
 pub use algebra::*;
+pub use blast::BlastRadius;
+pub use changes::Change;
 pub use error::QueryError;
+pub use grants::Grant;
+pub use known::Known;
+pub use limits::{FILTER_MEMBERS_MAX, HOPS_MAX, STEPS_MAX};
+pub use lists::FacetBy;
+pub use paths::{Step, StepKind};
 pub use reader::*;
+pub use unused::Unused;

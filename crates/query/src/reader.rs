@@ -51,6 +51,9 @@ pub enum Direction {
     In,
 }
 
+/// A coverage: its ordinal, its source, its scope.
+pub type CoverageKey = (u32, Arc<str>, Arc<str>);
+
 /// What part of the events is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventAxis {
@@ -147,15 +150,17 @@ pub trait Reader: Send + Sync {
     fn statements(&self, key: Key) -> Result<Vec<Recorded<Statement>>, QueryError>;
 
     /// The other ends of every edge of the kind that was ever stated (by whatever op) for the node, in no order.
-    fn neighbours(&self, kind: EdgeKind, node: Node, direction: Direction) -> Result<Arc<[Node]>, QueryError>;
+    fn neighbours(&self, kind: EdgeKind, node: Node, direction: Direction)
+    -> Result<Arc<[Node]>, QueryError>;
 
     /// Every coverage ever stated, as (ordinal, source, scope), in order of first appearance.
-    fn coverages(&self) -> Result<Arc<[(u32, Arc<str>, Arc<str>)]>, QueryError>;
+    fn coverages(&self) -> Result<Arc<[CoverageKey]>, QueryError>;
 
     /// Every node and edge key on which a fact was recorded, in order of first such record.
     fn keys(&self) -> Result<Vec<Key>, QueryError>;
 
-    /// The events of an axis with a time in the interval, by (time, ledger index), or backwards.
+    /// The events of an axis with a time in the interval, by (time, ledger index), or backwards. The visitor reads from
+    /// the same reader in between, so no lock is held while it runs.
     fn events(
         &self,
         axis: EventAxis,
@@ -177,7 +182,27 @@ pub trait Reader: Send + Sync {
     fn entangled(&self, privileges: PrivilegeSet) -> Result<RoaringBitmap, QueryError>;
 
     /// Identities with an observation in the interval of one of the privileges and one of the outcomes.
-    fn users(&self, privileges: PrivilegeSet, outcomes: &[Outcome], during: Interval) -> Result<Candidates, QueryError>;
+    fn users(
+        &self,
+        privileges: PrivilegeSet,
+        outcomes: &[Outcome],
+        during: Interval,
+    ) -> Result<Candidates, QueryError>;
+
+    /// Nodes of a kind that exist at a moment. This is what is right for every reader; one that keeps existence as
+    /// bitmaps tells more: who HOLDS something in force exists, of the others only a closer look tells.
+    fn existing(&self, kind: NodeKind, at: Instant) -> Result<Candidates, QueryError> {
+        let mut maybe = RoaringBitmap::new();
+        maybe.insert_range(0..self.count(kind)?);
+        let sure = match kind {
+            NodeKind::Identity => {
+                self.direct_holders(crate::sets::held(), crate::span::moment(at))?.sure & &maybe
+            }
+            _ => RoaringBitmap::new(),
+        };
+        maybe -= &sure;
+        Ok(Candidates { sure, maybe })
+    }
 
     /// [`QueryError::Cancelled`] when the caller has gone or the deadline has passed.
     fn check(&self) -> Result<(), QueryError>;

@@ -5,12 +5,17 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use rocksdb::{
-    BlockBasedOptions, ColumnFamilyDescriptor, DBCompressionType, Direction, IteratorMode, Options,
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, Direction, IteratorMode, Options,
     ReadOptions, WriteBatch, WriteOptions,
 };
 
 use crate::error::{StorageError, corrupt};
 use crate::keys;
+
+/// Bytes of blocks that one tenant keeps in memory for reads, over all its families.
+const BLOCK_CACHE_BYTES: usize = 256 << 20;
+/// Bytes of rows that one tenant keeps in memory before they go to tables, over all its families.
+const WRITE_BUFFER_BYTES: usize = 128 << 20;
 
 /// The column families. FORMAT.md describes each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,9 +86,10 @@ impl Family {
         Self::LEDGER.into_iter().chain(Self::VIEWS)
     }
 
-    fn options(self) -> Options {
+    fn options(self, cache: &Cache) -> Options {
         let mut options = Options::default();
         let mut blocks = BlockBasedOptions::default();
+        blocks.set_block_cache(cache);
         blocks.set_format_version(5);
         blocks.set_block_size(16 << 10);
         blocks.set_cache_index_and_filter_blocks(false);
@@ -105,7 +111,10 @@ impl Family {
 }
 
 /// An open database.
-pub(crate) struct Db(rocksdb::DB);
+pub(crate) struct Db {
+    rocks: rocksdb::DB,
+    cache: Cache,
+}
 
 /// Told each row; says whether to go on.
 pub(crate) type Visit<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, StorageError>;
@@ -122,9 +131,12 @@ impl Db {
         options.set_keep_log_file_num(4);
         options.set_max_total_wal_size(256 << 20);
         options.set_wal_recovery_mode(rocksdb::DBRecoveryMode::PointInTime);
+        options.set_db_write_buffer_size(WRITE_BUFFER_BYTES);
+        let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
         let families =
-            Family::all().map(|family| ColumnFamilyDescriptor::new(family.name(), family.options()));
-        rocksdb::DB::open_cf_descriptors(&options, path, families).map(Self).map_err(|error| {
+            Family::all().map(|family| ColumnFamilyDescriptor::new(family.name(), family.options(&cache)));
+        let opened = rocksdb::DB::open_cf_descriptors(&options, path, families);
+        opened.map(|rocks| Self { rocks, cache }).map_err(|error| {
             let text = error.to_string();
             if text.contains("lock") || text.contains("LOCK") {
                 StorageError::Locked(path.display().to_string())
@@ -135,11 +147,13 @@ impl Db {
     }
 
     fn family(&self, family: Family) -> Result<std::sync::Arc<rocksdb::BoundColumnFamily<'_>>, StorageError> {
-        self.0.cf_handle(family.name()).ok_or_else(|| corrupt(format!("no column family {}", family.name())))
+        self.rocks
+            .cf_handle(family.name())
+            .ok_or_else(|| corrupt(format!("no column family {}", family.name())))
     }
 
     pub fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        Ok(self.0.get_cf(&self.family(family)?, key)?)
+        Ok(self.rocks.get_cf(&self.family(family)?, key)?)
     }
 
     /// Visits the rows with `from <= key < to` (to the end where `to` is `None`), in order or against it. One call sees one
@@ -158,7 +172,7 @@ impl Db {
             options.set_iterate_upper_bound(to.to_vec());
         }
         let mode = if backwards { IteratorMode::End } else { IteratorMode::From(from, Direction::Forward) };
-        for row in self.0.iterator_cf_opt(&self.family(family)?, options, mode) {
+        for row in self.rocks.iterator_cf_opt(&self.family(family)?, options, mode) {
             let (key, value) = row?;
             if visit(&key, &value)?.is_break() {
                 break;
@@ -197,19 +211,19 @@ impl Db {
     fn write(&self, batch: WriteBatch) -> Result<(), StorageError> {
         let mut options = WriteOptions::default();
         options.set_sync(true);
-        Ok(self.0.write_opt(batch, &options)?)
+        Ok(self.rocks.write_opt(batch, &options)?)
     }
 
     /// Empties a family.
     pub fn clear(&self, family: Family) -> Result<(), StorageError> {
-        self.0.drop_cf(family.name())?;
-        Ok(self.0.create_cf(family.name(), &family.options())?)
+        self.rocks.drop_cf(family.name())?;
+        Ok(self.rocks.create_cf(family.name(), &family.options(&self.cache))?)
     }
 
     /// Writes what is in memory to tables, so that the next open has nothing to replay.
     pub fn flush(&self) -> Result<(), StorageError> {
         for family in Family::all() {
-            self.0.flush_cf(&self.family(family)?)?;
+            self.rocks.flush_cf(&self.family(family)?)?;
         }
         Ok(())
     }

@@ -64,7 +64,7 @@ impl View for Entangled {
             let (Ids::Fact(key), RecordBody::Fact(fact)) = (&each.ids, &each.record.body) else { continue };
             match (*key, &fact.op) {
                 (TimelineKey::Edge { kind: EdgeKind::MemberOf, from, .. }, _) => {
-                    self.insert(MEMBERS, from.ordinal)
+                    self.insert(MEMBERS, from.ordinal);
                 }
                 (TimelineKey::Edge { kind: EdgeKind::Holds, from, to }, Op::Put(_)) => {
                     let privileges = denied(to, pending)?;

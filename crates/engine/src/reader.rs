@@ -1,0 +1,216 @@
+//! The query layer's reader over storage, at one ledger size.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use asof_model::{
+    EdgeKind, Instant, Interval, NodeKind, Observation, Outcome, PrivilegeSet, RecordBody, Statement,
+    Timeline,
+};
+use asof_query::{
+    Candidates, Direction, Edge, Event, EventAxis, Key, Node, QueryError, Reader, Recorded, Text,
+};
+use asof_storage::{Axis, Members, NodeKey, Space, StorageError, Store, StoredEvent, TimelineKey};
+use asof_temporal::slice;
+use roaring::RoaringBitmap;
+
+use crate::gate::Cancel;
+
+/// Reads at a ledger size. Memory of what was read is the query layer's.
+pub(crate) struct StoreReader {
+    store: Store,
+    size: u64,
+    cancel: Cancel,
+}
+
+impl StoreReader {
+    pub fn new(store: Store, size: u64, cancel: Cancel) -> Self {
+        Self { store, size, cancel }
+    }
+}
+
+fn failed(error: StorageError) -> QueryError {
+    QueryError::Storage(error.to_string())
+}
+
+fn node_key(node: Node) -> NodeKey {
+    NodeKey { kind: node.kind, ordinal: node.ordinal }
+}
+
+fn node(key: NodeKey) -> Node {
+    Node { kind: key.kind, ordinal: key.ordinal }
+}
+
+fn timeline_key(key: Key) -> TimelineKey {
+    match key {
+        Key::Node(node) => TimelineKey::Node(node_key(node)),
+        Key::Edge(edge) => {
+            TimelineKey::Edge { kind: edge.kind, from: node_key(edge.from), to: node_key(edge.to) }
+        }
+        Key::Coverage(ordinal) => TimelineKey::Coverage(ordinal),
+    }
+}
+
+fn event(stored: &StoredEvent) -> Event {
+    Event {
+        time: stored.time,
+        index: stored.index,
+        identity: stored.identity,
+        actor: stored.actor,
+        secret: stored.secret,
+        workload: stored.workload,
+        resource: stored.resource,
+        action: stored.action.map(Text),
+        region: stored.region.map(Text),
+        source_ip: stored.source_ip.map(Text),
+        privilege: stored.privilege,
+        outcome: stored.outcome,
+        explained: stored.explained,
+    }
+}
+
+fn candidates(members: Members) -> Candidates {
+    let Members { sure, mut maybe } = members;
+    maybe -= &sure;
+    Candidates { sure, maybe }
+}
+
+impl Reader for StoreReader {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn count(&self, kind: NodeKind) -> Result<u32, QueryError> {
+        self.store.count(kind, self.size).map_err(failed)
+    }
+
+    fn lookup(&self, kind: NodeKind, id: &str) -> Result<Option<Node>, QueryError> {
+        let found = self.store.lookup(Space::Nodes(kind), id.as_bytes()).map_err(failed)?;
+        Ok(found
+            .filter(|(_, appearance)| appearance / 8 < self.size)
+            .map(|(ordinal, _)| Node { kind, ordinal }))
+    }
+
+    fn id(&self, node: Node) -> Result<Arc<str>, QueryError> {
+        Ok(self.store.text(Space::Nodes(node.kind), node.ordinal).map_err(failed)?.1)
+    }
+
+    fn appearance(&self, node: Node) -> Result<u64, QueryError> {
+        Ok(self.store.name(Space::Nodes(node.kind), node.ordinal).map_err(failed)?.0)
+    }
+
+    fn discovered(&self, node: Node) -> Result<Option<Instant>, QueryError> {
+        self.store.discovered(node_key(node), self.size).map_err(failed)
+    }
+
+    fn text(&self, text: Text) -> Result<Arc<str>, QueryError> {
+        Ok(self.store.text(Space::Texts, text.0).map_err(failed)?.1)
+    }
+
+    fn timeline(&self, key: Key) -> Result<Arc<Timeline>, QueryError> {
+        let statements = self.store.statements(timeline_key(key), self.size).map_err(failed)?;
+        Ok(Arc::new(Timeline::resolve(&statements)))
+    }
+
+    fn statements(&self, key: Key) -> Result<Vec<Recorded<Statement>>, QueryError> {
+        let statements = self.store.statements(timeline_key(key), self.size).map_err(failed)?;
+        let recorded = statements.into_iter().map(|record| {
+            let header = self.store.header_of(record.index)?;
+            Ok(Recorded { recorded_at: header.recorded_at, source: header.source.into(), record })
+        });
+        recorded.collect::<Result<_, _>>().map_err(failed)
+    }
+
+    fn neighbours(&self, kind: EdgeKind, of: Node, direction: Direction) -> Result<Arc<[Node]>, QueryError> {
+        let incoming = direction == Direction::In;
+        let found = self.store.adjacent(kind, incoming, node_key(of), self.size).map_err(failed)?;
+        Ok(found.into_iter().map(node).collect())
+    }
+
+    fn coverages(&self) -> Result<Arc<[(u32, Arc<str>, Arc<str>)]>, QueryError> {
+        Ok(self.store.coverages(self.size).map_err(failed)?.into())
+    }
+
+    fn keys(&self) -> Result<Vec<Key>, QueryError> {
+        let keys = self.store.keys(self.size).map_err(failed)?;
+        let keys = keys.into_iter().filter_map(|(_, key)| match key {
+            TimelineKey::Node(of) => Some(Key::Node(node(of))),
+            TimelineKey::Edge { kind, from, to } => {
+                Some(Key::Edge(Edge { kind, from: node(from), to: node(to) }))
+            }
+            TimelineKey::Coverage(_) => None,
+        });
+        Ok(keys.collect())
+    }
+
+    fn events(
+        &self,
+        axis: EventAxis,
+        during: Interval,
+        backwards: bool,
+        visit: &mut dyn FnMut(&Event) -> ControlFlow<()>,
+    ) -> Result<(), QueryError> {
+        let axis = match axis {
+            EventAxis::All => Axis::All,
+            EventAxis::Identity(ordinal) => Axis::Identity(ordinal),
+            EventAxis::Secret(ordinal) => Axis::Secret(ordinal),
+        };
+        self.store
+            .events(axis, during, backwards, self.size, &mut |stored| visit(&event(stored)))
+            .map_err(failed)
+    }
+
+    fn observation(&self, index: u64) -> Result<Recorded<Observation>, QueryError> {
+        let record = self.store.record(index).map_err(failed)?;
+        match record.body {
+            RecordBody::Observation(seen) if index < self.size => {
+                Ok(Recorded { recorded_at: record.recorded_at, source: record.source.into(), record: *seen })
+            }
+            _ => Err(QueryError::Storage(format!("record {index} is no observation"))),
+        }
+    }
+
+    fn direct_holders(&self, privileges: PrivilegeSet, during: Interval) -> Result<Candidates, QueryError> {
+        self.store.direct_holders(privileges, during, self.size).map(candidates).map_err(failed)
+    }
+
+    fn entangled(&self, privileges: PrivilegeSet) -> Result<RoaringBitmap, QueryError> {
+        self.store.entangled(privileges).map_err(failed)
+    }
+
+    fn users(
+        &self,
+        privileges: PrivilegeSet,
+        outcomes: &[Outcome],
+        during: Interval,
+    ) -> Result<Candidates, QueryError> {
+        let slices = slice(during);
+        let mut members = Members::default();
+        for privilege in privileges.iter() {
+            for outcome in outcomes {
+                for (quantum, run) in &slices.runs {
+                    self.check()?;
+                    self.store
+                        .users(privilege, *outcome, *quantum, *run, self.size, &mut members)
+                        .map_err(failed)?;
+                }
+            }
+        }
+        for ragged in slices.ragged {
+            self.check()?;
+            self.store
+                .events(Axis::All, ragged, false, self.size, &mut |stored| {
+                    if privileges.contains(stored.privilege) && outcomes.contains(&stored.outcome) {
+                        members.sure.insert(stored.identity);
+                    }
+                    ControlFlow::Continue(())
+                })
+                .map_err(failed)?;
+        }
+        Ok(candidates(members))
+    }
+
+    fn check(&self) -> Result<(), QueryError> {
+        self.cancel.check()
+    }
+}

@@ -1,0 +1,132 @@
+//! A tenant: a graph, a ledger and ordinals of its own.
+
+use std::sync::Arc;
+use std::time::Duration as StdDuration;
+
+use asof_model::{Batch, Limits};
+use asof_storage::{LedgerEntry, Receipt, StorageError, Store, Writer};
+use std::thread::JoinHandle;
+
+use tokio::sync::{Mutex, mpsc, watch};
+
+use crate::EngineError;
+use crate::engine::Options;
+use crate::gate::Gate;
+use crate::session::Session;
+use crate::writer::{self, Job, QUEUE_BATCHES, Ticket};
+
+/// Reading a stretch of the ledger is bounded by its limit; this is for a disk that hangs.
+const READ_DEADLINE: StdDuration = StdDuration::from_secs(60);
+
+/// What is enqueued is written to the end, however slow the disk.
+const STOP_DEADLINE: StdDuration = StdDuration::from_secs(24 * 3600);
+
+/// A handle on an open tenant.
+#[derive(Clone)]
+pub struct Tenant {
+    name: Arc<str>,
+    store: Store,
+    options: Arc<Options>,
+    gate: Gate,
+    jobs: Arc<Mutex<Option<mpsc::Sender<Job>>>>,
+    published: watch::Receiver<u64>,
+    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+impl Tenant {
+    /// Starts its writer, on a thread of its own: it lives as long as the tenant, which the blocking pool is not for.
+    pub(crate) fn start(
+        name: &str,
+        store: Store,
+        writer: Writer,
+        options: Arc<Options>,
+        gate: Gate,
+    ) -> Result<Self, EngineError> {
+        let (jobs, receiver) = mpsc::channel(QUEUE_BATCHES);
+        let (publish, published) = watch::channel(store.published());
+        let thread = std::thread::Builder::new()
+            .name(format!("writer-{name}"))
+            .spawn(move || writer::run(writer, receiver, &publish))
+            .map_err(|error| {
+                EngineError::Storage(StorageError::Io(format!("cannot start a writer: {error}")))
+            })?;
+        Ok(Self {
+            name: name.into(),
+            store,
+            options,
+            gate,
+            jobs: Arc::new(Mutex::new(Some(jobs))),
+            published,
+            thread: Arc::new(Mutex::new(Some(thread))),
+        })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The bounds of a batch.
+    pub fn limits(&self) -> &Limits {
+        &self.options.limits
+    }
+
+    /// Checks a batch and puts it in the queue; waits while that is full. Batches are written in the order in which these
+    /// calls are made.
+    pub async fn enqueue(&self, batch: Batch) -> Result<Ticket, EngineError> {
+        let latest = writer::now().plus(self.options.future_skew);
+        let faults = batch.faults(&self.options.limits, latest);
+        if !faults.is_empty() {
+            return Err(EngineError::Refused { batch_id: batch.batch_id, faults });
+        }
+        let jobs = self.jobs.lock().await.clone().ok_or(EngineError::Closed)?;
+        let (reply, receipt) = tokio::sync::oneshot::channel();
+        jobs.send(Job { batch, reply }).await.map_err(|_| EngineError::Closed)?;
+        Ok(Ticket(receipt))
+    }
+
+    /// Writes a batch: returns when it is on disk and visible.
+    pub async fn ingest(&self, batch: Batch) -> Result<Receipt, EngineError> {
+        self.enqueue(batch).await?.wait().await
+    }
+
+    /// The ledger size that queries may ask for.
+    pub fn size(&self) -> u64 {
+        self.store.published()
+    }
+
+    /// Follows the published ledger size.
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.published.clone()
+    }
+
+    /// Runs a question, or several, on the blocking pool with one default point. Dropping the future, or passing the
+    /// deadline, makes the work fail with `Cancelled` at its next check.
+    pub async fn run<R: Send + 'static>(
+        &self,
+        deadline: StdDuration,
+        work: impl FnOnce(Arc<Session>) -> R + Send + 'static,
+    ) -> Result<R, EngineError> {
+        let store = self.store.clone();
+        self.gate
+            .run(deadline, move |cancel| work(Arc::new(Session::new(store, cancel, writer::now()))))
+            .await
+    }
+
+    /// Records from an index on, at most `limit`, of what is published.
+    pub async fn read(&self, first_index: u64, limit: usize) -> Result<Vec<LedgerEntry>, EngineError> {
+        let (store, size) = (self.store.clone(), self.size());
+        let read = move |_| store.entries(first_index, limit, size);
+        Ok(self.gate.run(READ_DEADLINE, read).await??)
+    }
+
+    /// Takes no more batches, writes those enqueued, flushes.
+    pub(crate) async fn stop(&self) -> Result<(), EngineError> {
+        self.jobs.lock().await.take();
+        if let Some(thread) = self.thread.lock().await.take() {
+            let joined = self.gate.run(STOP_DEADLINE, move |_| thread.join().is_ok()).await?;
+            return if joined { Ok(()) } else { Err(EngineError::Closed) };
+        }
+        Ok(())
+    }
+}

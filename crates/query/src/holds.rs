@@ -1,0 +1,154 @@
+//! Holds: as itself, with its bundle; effectively, as one that it can come to act as, too.
+
+use std::sync::Arc;
+
+use asof_model::{EdgeKind, Effect, Instant, Interval, PrivilegeSet, State};
+
+use crate::known::Held;
+use crate::on::{On, speaks_of};
+use crate::walk::identity;
+use crate::{Direction, HoldsWhere, Key, Known, Node, QueryError, TextMatch, sets};
+
+/// What is asked of an identity as itself.
+#[derive(Debug)]
+pub(crate) struct Ask<'a> {
+    /// Any of these.
+    pub privileges: PrivilegeSet,
+    /// On this.
+    pub on: &'a On,
+    /// true: a conditional ALLOW counts and a conditional DENY does not. false: the reverse.
+    pub conditional: bool,
+    /// The id of the ALLOW entitlement.
+    pub entitlement: Option<&'a TextMatch>,
+    /// By this action, where one is known.
+    pub action: Option<&'a str>,
+}
+
+impl<'a> Ask<'a> {
+    /// May hold any of these on this.
+    pub(crate) fn may(privileges: PrivilegeSet, on: &'a On) -> Self {
+        Self { privileges, on, conditional: true, entitlement: None, action: None }
+    }
+
+    /// What a filter asks.
+    pub(crate) fn of(filter: &'a HoldsWhere, on: &'a On) -> Self {
+        Self {
+            privileges: filter.privileges,
+            on,
+            conditional: filter.conditional,
+            entitlement: filter.entitlement.as_ref(),
+            action: None,
+        }
+    }
+}
+
+impl Known {
+    /// The entitlements that an identity itself holds (in force) whose state is a value, of either effect.
+    pub(crate) fn held(&self, j: u32, t: Instant, span: &mut Interval) -> Result<Arc<[Held]>, QueryError> {
+        Self::kept(&self.held, j, t, span, |span| {
+            let mut found = Vec::new();
+            for node in self.follow_over(EdgeKind::Holds, identity(j), Direction::Out, t, span)? {
+                if let State::Value(value) = self.state_over(Key::Node(node), t, span)? {
+                    found.push(Held { node, value });
+                }
+            }
+            found.sort_unstable_by_key(|held| held.node);
+            Ok(found.into())
+        })
+    }
+
+    /// Those of the privileges that an identity as itself is allowed.
+    pub(crate) fn allowed(
+        &self,
+        j: u32,
+        ask: &Ask<'_>,
+        t: Instant,
+        span: &mut Interval,
+    ) -> Result<PrivilegeSet, QueryError> {
+        let bundle = self.bundle(j, t, span)?;
+        let mut holdings = Vec::with_capacity(bundle.len());
+        let mut allowed = PrivilegeSet::EMPTY;
+        for member in bundle.iter().copied() {
+            let held = self.held(member, t, span)?;
+            for each in held.iter() {
+                allowed = sets::union(allowed, self.gives(each, ask)?);
+            }
+            holdings.push(held);
+        }
+        for each in holdings.iter().flat_map(|held| held.iter()) {
+            if allowed.is_empty() {
+                break;
+            }
+            allowed = sets::less(allowed, takes(each, ask));
+        }
+        Ok(allowed)
+    }
+
+    /// What an ALLOW gives of what is asked.
+    fn gives(&self, held: &Held, ask: &Ask<'_>) -> Result<PrivilegeSet, QueryError> {
+        let Some(said) = held.value.entitlement() else { return Ok(PrivilegeSet::EMPTY) };
+        let given = sets::both(said.privileges, ask.privileges);
+        let counts = said.effect == Effect::Allow
+            && !given.is_empty()
+            && (ask.conditional || !said.conditional)
+            && speaks_of(said, ask.action)
+            && ask.on.counts(said)
+            && match ask.entitlement {
+                Some(wanted) => wanted.matches(&self.reader().id(held.node)?),
+                None => true,
+            };
+        Ok(if counts { given } else { PrivilegeSet::EMPTY })
+    }
+
+    /// Holds any of the privileges at a moment: as itself or, where `effective`, as one that it can come to act as.
+    pub(crate) fn holds(
+        &self,
+        i: u32,
+        ask: &Ask<'_>,
+        effective: bool,
+        t: Instant,
+        span: &mut Interval,
+    ) -> Result<bool, QueryError> {
+        if !self.allowed(i, ask, t, span)?.is_empty() {
+            return Ok(true);
+        }
+        if effective {
+            for k in self.acts_as(i, t, span)?.iter().skip(1) {
+                if !self.allowed(*k, ask, t, span)?.is_empty() {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether an identity itself holds this entitlement, and by it the privilege.
+    pub(crate) fn holds_through(
+        &self,
+        i: u32,
+        entitlement: Node,
+        privilege: PrivilegeSet,
+        t: Instant,
+        span: &mut Interval,
+    ) -> Result<bool, QueryError> {
+        let held = self.held(i, t, span)?;
+        Ok(held.iter().any(|each| {
+            each.node == entitlement
+                && each
+                    .value
+                    .entitlement()
+                    .is_some_and(|said| said.effect == Effect::Allow && said.privileges.intersects(privilege))
+        }))
+    }
+}
+
+/// What a DENY takes away of what is asked.
+fn takes(held: &Held, ask: &Ask<'_>) -> PrivilegeSet {
+    let Some(said) = held.value.entitlement() else { return PrivilegeSet::EMPTY };
+    let counts = said.effect == Effect::Deny
+        && said.privileges.intersects(ask.privileges)
+        && (!ask.conditional || !said.conditional)
+        && speaks_of(said, ask.action)
+        && ask.on.counts(said);
+    if counts { said.privileges } else { PrivilegeSet::EMPTY }
+}

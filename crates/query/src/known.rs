@@ -1,0 +1,262 @@
+//! Everything known at one ledger size: states, existence, edges in force.
+
+use std::sync::{Arc, OnceLock};
+
+use asof_model::{EdgeKind, Instant, Interval, NodeKind, State, Timeline, Value};
+
+use crate::limits::{KEPT_MAX, Tuning};
+use crate::memo::Memo;
+use crate::span::{look, narrow, same_state, whole};
+use crate::{Direction, Edge, Key, Node, QueryError, Reader};
+
+/// An entitlement that an identity itself HOLDS in force, of either effect.
+#[derive(Debug, Clone)]
+pub(crate) struct Held {
+    /// The ENTITLEMENT.
+    pub node: Node,
+    /// Its value.
+    pub value: Arc<Value>,
+}
+
+/// What an observation is covered by depends on this alone, over a stretch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct CoverKey {
+    pub identity: u32,
+    pub privileges: u16,
+    pub resource: Option<u32>,
+    pub action: Option<u32>,
+    pub effective: bool,
+}
+
+/// A coverage's timeline.
+#[derive(Debug)]
+pub(crate) struct Coverage {
+    pub timeline: Arc<Timeline>,
+}
+
+/// Everything known at one ledger size K; answers every question about it, for any moment.
+///
+/// What it finds it keeps, within bounds, for the stretches of time over which it holds; the answers depend on nothing
+/// but the reader.
+pub struct Known {
+    reader: Arc<dyn Reader>,
+    pub(crate) tuning: Tuning,
+    coverages: OnceLock<Arc<[Coverage]>>,
+    pub(crate) held: Memo<u32, Arc<[Held]>>,
+    pub(crate) bundles: Memo<u32, Arc<[u32]>>,
+    pub(crate) acting: Memo<u32, Arc<[u32]>>,
+    pub(crate) covers: Memo<CoverKey, bool>,
+    pub(crate) vouched: Memo<(u32, u8, Option<u32>), bool>,
+    pub(crate) dead: Memo<(u32, bool), bool>,
+}
+
+impl Known {
+    /// What a reader knows.
+    pub fn new(reader: Arc<dyn Reader>) -> Self {
+        Self {
+            reader,
+            tuning: Tuning::DEFAULT,
+            coverages: OnceLock::new(),
+            held: Memo::new(KEPT_MAX),
+            bundles: Memo::new(KEPT_MAX),
+            acting: Memo::new(KEPT_MAX),
+            covers: Memo::new(KEPT_MAX),
+            vouched: Memo::new(KEPT_MAX),
+            dead: Memo::new(KEPT_MAX),
+        }
+    }
+
+    /// The reader.
+    pub fn reader(&self) -> &dyn Reader {
+        &*self.reader
+    }
+
+    /// K.
+    pub fn size(&self) -> u64 {
+        self.reader.size()
+    }
+
+    /// The state of a key at a moment.
+    pub fn state(&self, key: Key, t: Instant) -> Result<State, QueryError> {
+        Ok(self.reader.timeline(key)?.at(t).clone())
+    }
+
+    /// The state of a key at a moment; the stretch is narrowed to where it is that.
+    pub(crate) fn state_over(&self, key: Key, t: Instant, span: &mut Interval) -> Result<State, QueryError> {
+        let timeline = self.reader.timeline(key)?;
+        Ok(look(&timeline, t, span).clone())
+    }
+
+    /// Exists: its state is a value, or it is never stated and discovered. A deleted node does not exist.
+    pub fn exists(&self, node: Node, t: Instant) -> Result<bool, QueryError> {
+        self.listed(node, t, false)
+    }
+
+    /// Exists or, where asked for, is deleted.
+    pub(crate) fn listed(&self, node: Node, t: Instant, include_deleted: bool) -> Result<bool, QueryError> {
+        Ok(match self.reader.timeline(Key::Node(node))?.at(t) {
+            State::Value(_) => true,
+            State::Deleted => include_deleted,
+            State::Never => self.reader.discovered(node)?.is_some_and(|since| since <= t),
+        })
+    }
+
+    /// The other ends of a node's edges of a kind in force at a moment, by first appearance.
+    pub fn follow(
+        &self,
+        kind: EdgeKind,
+        node: Node,
+        direction: Direction,
+        t: Instant,
+    ) -> Result<Vec<Node>, QueryError> {
+        let found = self.follow_over(kind, node, direction, t, &mut whole())?;
+        self.by_appearance(found)
+    }
+
+    /// As [`Known::follow`], in no order, with the stretch over which it is so.
+    pub(crate) fn follow_over(
+        &self,
+        kind: EdgeKind,
+        node: Node,
+        direction: Direction,
+        t: Instant,
+        span: &mut Interval,
+    ) -> Result<Vec<Node>, QueryError> {
+        let others = self.reader.neighbours(kind, node, direction)?;
+        let mut found = Vec::new();
+        if others.is_empty() || self.state_over(Key::Node(node), t, span)? == State::Deleted {
+            return Ok(found);
+        }
+        for (place, other) in others.iter().copied().enumerate() {
+            if place % 256 == 255 {
+                self.reader.check()?;
+            }
+            let (from, to) = match direction {
+                Direction::Out => (node, other),
+                Direction::In => (other, node),
+            };
+            if self.state_over(Key::Edge(Edge { kind, from, to }), t, span)?.is_value()
+                && self.state_over(Key::Node(other), t, span)? != State::Deleted
+            {
+                found.push(other);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Sorted by first appearance in the ledger.
+    pub(crate) fn by_appearance(&self, mut nodes: Vec<Node>) -> Result<Vec<Node>, QueryError> {
+        nodes.sort_unstable();
+        if nodes.first().map(|node| node.kind) == nodes.last().map(|node| node.kind) {
+            return Ok(nodes); // ordinals of one kind are given in that order
+        }
+        let mut ranked = nodes
+            .into_iter()
+            .map(|node| Ok((self.reader.appearance(node)?, node)))
+            .collect::<Result<Vec<_>, _>>()?;
+        ranked.sort_unstable();
+        Ok(ranked.into_iter().map(|(_, node)| node).collect())
+    }
+
+    /// The stretches of one state, earliest first: (from, to, state); FOREVER where open. Never stated is left out.
+    pub fn versions(&self, key: Key) -> Result<Vec<(Instant, Instant, State)>, QueryError> {
+        let timeline = self.reader.timeline(key)?;
+        let mut found: Vec<(Instant, Instant, State)> = Vec::new();
+        for (place, piece) in timeline.pieces().iter().enumerate() {
+            let to = timeline.pieces().get(place + 1).map_or(Instant::FOREVER, |next| next.from);
+            match found.last_mut() {
+                Some(last) if last.1 == piece.from && same_state(&last.2, &piece.state) => last.1 = to,
+                _ if piece.state == State::Never => {}
+                _ => found.push((piece.from, to, piece.state.clone())),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Every coverage ever stated, loaded once.
+    pub(crate) fn coverages(&self) -> Result<Arc<[Coverage]>, QueryError> {
+        if let Some(known) = self.coverages.get() {
+            return Ok(Arc::clone(known));
+        }
+        let loaded: Arc<[Coverage]> = self
+            .reader
+            .coverages()?
+            .iter()
+            .map(|(ordinal, _, _)| Ok(Coverage { timeline: self.reader.timeline(Key::Coverage(*ordinal))? }))
+            .collect::<Result<_, QueryError>>()?;
+        Ok(Arc::clone(self.coverages.get_or_init(|| loaded)))
+    }
+
+    /// An id, where there is an ordinal.
+    pub(crate) fn id_of(&self, kind: NodeKind, ordinal: Option<u32>) -> Result<Option<Arc<str>>, QueryError> {
+        ordinal.map(|ordinal| self.reader.id(Node { kind, ordinal })).transpose()
+    }
+
+    /// The start of the stretch around `t` over which `holds`, true at `t`, is true at every moment.
+    pub(crate) fn since(
+        &self,
+        t: Instant,
+        holds: impl Fn(Instant, &mut Interval) -> Result<bool, QueryError>,
+    ) -> Result<Instant, QueryError> {
+        let (mut at, mut since) = (t, t);
+        loop {
+            self.reader.check()?;
+            let mut span = whole();
+            if !holds(at, &mut span)? {
+                return Ok(since);
+            }
+            since = span.from;
+            if span.from == Instant::BEGINNING {
+                return Ok(since);
+            }
+            at = Instant::from_nanos(span.from.nanos() - 1);
+        }
+    }
+
+    /// Whether `holds` is `wanted` at some moment of the window: it is asked once for each stretch.
+    pub(crate) fn at_some_moment(
+        &self,
+        window: Interval,
+        wanted: bool,
+        holds: impl Fn(Instant, &mut Interval) -> Result<bool, QueryError>,
+    ) -> Result<bool, QueryError> {
+        let mut at = window.from;
+        while at < window.to {
+            self.reader.check()?;
+            let mut span = whole();
+            if holds(at, &mut span)? == wanted {
+                return Ok(true);
+            }
+            at = span.to;
+        }
+        Ok(false)
+    }
+
+    /// A result kept for its stretch, or found and kept.
+    pub(crate) fn kept<K: Ord, V: Clone>(
+        memo: &Memo<K, V>,
+        key: K,
+        t: Instant,
+        span: &mut Interval,
+        find: impl FnOnce(&mut Interval) -> Result<V, QueryError>,
+    ) -> Result<V, QueryError> {
+        if let Some(value) = memo.get(&key, t, span) {
+            return Ok(value);
+        }
+        let mut own = whole();
+        let value = find(&mut own)?;
+        narrow(span, own);
+        debug_assert!(
+            own.contains(t) || t == Instant::FOREVER,
+            "a stretch holds the moment that it was found for"
+        );
+        memo.put(key, own, value.clone());
+        Ok(value)
+    }
+}
+
+impl std::fmt::Debug for Known {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Known").field("size", &self.size()).finish_non_exhaustive()
+    }
+}

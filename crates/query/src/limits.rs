@@ -1,0 +1,38 @@
+//! What bounds a question; every bound has its name here.
+
+use crate::QueryError;
+
+/// Steps of a `trend` or a `timeline`.
+pub const STEPS_MAX: u64 = 10_000;
+/// Hops of `paths`.
+pub const HOPS_MAX: u64 = 64;
+/// Members of one filter, with those nested in it.
+pub const FILTER_MEMBERS_MAX: u64 = 1_000;
+
+/// Stretches kept of what one identity holds, of bundles, and of the like, each.
+pub(crate) const KEPT_MAX: usize = 1 << 17;
+/// From how many candidates on which way is taken. It changes no answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tuning {
+    /// So few candidates are looked at one by one rather than narrowed by sets.
+    pub few: u64,
+    /// From so many candidates on a set at a time is computed, where that is cheaper than one by one.
+    pub many: u64,
+}
+
+impl Tuning {
+    pub(crate) const DEFAULT: Self = Self { few: 32, many: 1_024 };
+}
+
+/// Checked for cancellation after so many events or nodes.
+pub(crate) const CHECK_EVERY: u32 = 256;
+
+/// A typed error where a limit is passed.
+pub(crate) fn within(
+    what: &'static str,
+    asked: u64,
+    limit: u64,
+    name: &'static str,
+) -> Result<(), QueryError> {
+    if asked > limit { Err(QueryError::Limit { what, asked, limit, name }) } else { Ok(()) }
+}

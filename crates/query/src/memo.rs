@@ -1,0 +1,55 @@
+//! Results kept for the stretches of valid time over which they hold.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use asof_model::{Instant, Interval};
+
+/// Keeps results by key and stretch. Bounded: when it is full, it starts anew.
+#[derive(Debug)]
+pub(crate) struct Memo<K, V> {
+    kept: Mutex<Kept<K, V>>,
+    entries_max: usize,
+}
+
+/// The stretches of one key do not overlap: each is what the evaluation of any of its moments gives.
+#[derive(Debug)]
+struct Kept<K, V> {
+    by_key: BTreeMap<K, Vec<(Interval, V)>>,
+    entries: usize,
+}
+
+impl<K: Ord, V: Clone> Memo<K, V> {
+    pub(crate) fn new(entries_max: usize) -> Self {
+        Self { kept: Mutex::new(Kept { by_key: BTreeMap::new(), entries: 0 }), entries_max }
+    }
+
+    /// What is kept for the moment; the stretch is narrowed to that over which it holds.
+    pub(crate) fn get(&self, key: &K, at: Instant, span: &mut Interval) -> Option<V> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let stretches = kept.by_key.get(key)?;
+        let place = stretches.partition_point(|(stretch, _)| stretch.from <= at).checked_sub(1)?;
+        let (stretch, value) = stretches.get(place).filter(|(stretch, _)| stretch.contains(at))?;
+        super::span::narrow(span, *stretch);
+        Some(value.clone())
+    }
+
+    /// Keeps a result for a stretch.
+    pub(crate) fn put(&self, key: K, stretch: Interval, value: V) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.entries >= self.entries_max {
+            kept.by_key.clear();
+            kept.entries = 0;
+        }
+        let stretches = kept.by_key.entry(key).or_default();
+        let place = stretches.partition_point(|(other, _)| other.from < stretch.to);
+        if place
+            .checked_sub(1)
+            .and_then(|before| stretches.get(before))
+            .is_none_or(|(other, _)| other.to <= stretch.from)
+        {
+            stretches.insert(place, (stretch, value));
+            kept.entries += 1;
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Unused: what an identity itself HOLDS and has not used.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use asof_model::{
+    Effect, EntitlementValue, Instant, Interval, NodeKind, Outcome, Privilege, PrivilegeSet, glob_matches,
+};
+
+use crate::known::Held;
+use crate::on::speaks_of;
+use crate::span::whole;
+use crate::used::may_use;
+use crate::{Event, EventAxis, Known, Node, QueryError, UnusedWhere, sets};
+
+/// A privilege that could be taken away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unused {
+    /// The ALLOW that gives it.
+    pub entitlement: Node,
+    /// The privilege.
+    pub privilege: Privilege,
+    /// Since when it is held so without a break.
+    pub held_since: Instant,
+    /// The latest such use up to and at T, whatever the window.
+    pub last_used: Option<Instant>,
+}
+
+/// A held entitlement and a privilege of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Pair {
+    held: Held,
+    privilege: Privilege,
+}
+
+/// What of an event decides which pairs it uses.
+type UseKey = (Privilege, Option<u32>, Option<u32>);
+
+fn use_key(event: &Event) -> UseKey {
+    (event.privilege, event.resource, event.action.map(|text| text.0))
+}
+
+impl Known {
+    /// Takes from `open` the pairs that an event uses: its privilege or OTHER, a resource that a scope matches or none, an
+    /// action of which the entitlement speaks or none.
+    fn take_used(
+        &self,
+        open: &mut Vec<Pair>,
+        event: &Event,
+        used: &mut impl FnMut(Pair),
+    ) -> Result<(), QueryError> {
+        let resource = self.id_of(NodeKind::Resource, event.resource)?;
+        let action = event.action.map(|text| self.reader().text(text)).transpose()?;
+        let uses = |pair: &Pair| {
+            may_use(event.privilege, pair.privilege)
+                && pair.held.value.entitlement().is_some_and(|said| {
+                    on_its_resource(said, resource.as_deref()) && speaks_of(said, action.as_deref())
+                })
+        };
+        for pair in open.extract_if(.., |pair| uses(pair)) {
+            used(pair);
+        }
+        Ok(())
+    }
+
+    /// The pairs of an ALLOW that an identity itself HOLDS at T and a privilege of it without a use in the window.
+    pub(crate) fn unused_pairs(
+        &self,
+        i: u32,
+        t: Instant,
+        privileges: Option<PrivilegeSet>,
+        window: Interval,
+    ) -> Result<Vec<Pair>, QueryError> {
+        let asked = privileges.unwrap_or_else(sets::held);
+        let mut open = Vec::new();
+        for held in self.held(i, t, &mut whole())?.iter() {
+            let said = held.value.entitlement().filter(|said| said.effect == Effect::Allow);
+            let Some(said) = said else { continue };
+            for privilege in sets::both(said.privileges, asked).iter() {
+                open.push(Pair { held: held.clone(), privilege });
+            }
+        }
+        if open.is_empty() {
+            return Ok(open);
+        }
+        let mut tried: BTreeSet<UseKey> = BTreeSet::new();
+        self.scan(EventAxis::Identity(i), window, false, |event| {
+            if event.outcome == Outcome::Success && tried.insert(use_key(event)) {
+                self.take_used(&mut open, event, &mut drop)?;
+            }
+            Ok(if open.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        Ok(open)
+    }
+
+    /// What is held at T and not used in the window, by entitlement, then privilege.
+    pub fn unused(
+        &self,
+        t: Instant,
+        identity: Node,
+        filter: &UnusedWhere,
+    ) -> Result<Vec<Unused>, QueryError> {
+        let window = filter.during.bounds(t)?;
+        let i = identity.ordinal;
+        let mut open = self.unused_pairs(i, t, filter.privileges, window)?;
+        let mut found = Vec::with_capacity(open.len());
+        for pair in &open {
+            let (entitlement, privilege) = (pair.held.node, pair.privilege);
+            let held_since = self
+                .since(t, |at, span| self.holds_through(i, entitlement, sets::only(privilege), at, span))?;
+            found.push(Unused { entitlement, privilege, held_since, last_used: None });
+        }
+        if open.is_empty() {
+            return Ok(found);
+        }
+        let up_to_now =
+            Interval { from: Instant::BEGINNING, to: Instant::from_nanos(t.nanos().saturating_add(1)) };
+        let mut tried: BTreeSet<UseKey> = BTreeSet::new();
+        self.scan(EventAxis::Identity(i), up_to_now, true, |event| {
+            if event.outcome == Outcome::Success && tried.insert(use_key(event)) {
+                self.take_used(&mut open, event, &mut |pair| {
+                    for each in &mut found {
+                        if each.entitlement == pair.held.node && each.privilege == pair.privilege {
+                            each.last_used = Some(event.time);
+                        }
+                    }
+                })?;
+            }
+            Ok(if open.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        Ok(found)
+    }
+}
+
+/// A scope matches the resource; where none is named, any may have been used.
+fn on_its_resource(said: &EntitlementValue, resource: Option<&str>) -> bool {
+    resource.is_none_or(|id| said.scopes.iter().any(|scope| glob_matches(scope, id)))
+}

@@ -1,0 +1,401 @@
+//! Members of filters about what was seen: Used, drift, dead secrets, new sources. Each is a test that is fed events in
+//! order of time, of one node at a time, or of all at once where many nodes are asked about.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use asof_model::{Duration, Instant, Interval, NodeKind, Outcome, Privilege, PrivilegeSet};
+use roaring::RoaringBitmap;
+
+use crate::plan::{Leaf, all_may, one_by_one};
+use crate::seen::SeenTest;
+use crate::{
+    Candidates, DeadSecretWhere, Event, EventAxis, Known, NewSourceWhere, QueryError, SourceDimension,
+    UncoveredWhere, UsedWhere, sets,
+};
+
+/// As what a node is seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// As the identity whose permissions were used.
+    Identity,
+    /// As the secret it was done with.
+    Secret,
+}
+
+impl Role {
+    const fn kind(self) -> NodeKind {
+        match self {
+            Self::Identity => NodeKind::Identity,
+            Self::Secret => NodeKind::Secret,
+        }
+    }
+
+    const fn axis(self, ordinal: u32) -> EventAxis {
+        match self {
+            Self::Identity => EventAxis::Identity(ordinal),
+            Self::Secret => EventAxis::Secret(ordinal),
+        }
+    }
+
+    const fn of(self, event: &Event) -> Option<u32> {
+        match self {
+            Self::Identity => Some(event.identity),
+            Self::Secret => event.secret,
+        }
+    }
+}
+
+/// A test of what was seen of a node.
+pub(crate) trait Watch {
+    /// What is remembered of the events so far.
+    type Seen: Default;
+
+    fn name(&self) -> String;
+
+    fn cost(&self) -> u8;
+
+    /// The events that can matter.
+    fn during(&self) -> Interval;
+
+    /// One event more; true once the node matches whatever comes.
+    fn feed(&self, known: &Known, event: &Event, seen: &mut Self::Seen) -> Result<bool, QueryError>;
+
+    /// It matches without any event.
+    fn needs_none(&self) -> bool {
+        false
+    }
+
+    /// What sets tell about identities.
+    fn identities(&self, known: &Known, scope: &RoaringBitmap) -> Result<Candidates, QueryError>;
+}
+
+/// A member of a filter that watches.
+pub(crate) struct Watched<W> {
+    pub watch: W,
+    pub role: Role,
+}
+
+impl<W: Watch> Leaf for Watched<W> {
+    fn name(&self) -> String {
+        self.watch.name()
+    }
+
+    fn cost(&self) -> u8 {
+        self.watch.cost()
+    }
+
+    fn bounds(&self, known: &Known, scope: &RoaringBitmap) -> Result<Candidates, QueryError> {
+        if self.watch.needs_none() {
+            return Ok(Candidates { sure: scope.clone(), maybe: RoaringBitmap::new() });
+        }
+        match self.role {
+            Role::Identity => self.watch.identities(known, scope),
+            Role::Secret => Ok(all_may(scope)),
+        }
+    }
+
+    fn matches(&self, known: &Known, ordinal: u32) -> Result<bool, QueryError> {
+        if self.watch.needs_none() {
+            return Ok(true);
+        }
+        let (mut seen, mut matches) = (W::Seen::default(), false);
+        known.scan(self.role.axis(ordinal), self.watch.during(), false, |event| {
+            matches = self.watch.feed(known, event, &mut seen)?;
+            Ok(if matches { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        Ok(matches)
+    }
+
+    fn solve(&self, known: &Known, scope: &RoaringBitmap) -> Result<RoaringBitmap, QueryError> {
+        let all = known.reader().count(self.role.kind())?;
+        if scope.len() < known.tuning.many || scope.len().saturating_mul(8) < u64::from(all) {
+            return one_by_one(known, scope, |ordinal| self.matches(known, ordinal));
+        }
+        // One pass over all events costs less than a look at each of so many nodes.
+        let mut seen: BTreeMap<u32, W::Seen> = BTreeMap::new();
+        let mut found = RoaringBitmap::new();
+        known.scan(EventAxis::All, self.watch.during(), false, |event| {
+            if let Some(ordinal) = self.role.of(event)
+                && scope.contains(ordinal)
+                && !found.contains(ordinal)
+                && self.watch.feed(known, event, seen.entry(ordinal).or_default())?
+            {
+                seen.remove(&ordinal);
+                found.insert(ordinal);
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(found)
+    }
+}
+
+fn shown(window: Interval) -> String {
+    format!("from {} to {}", window.from, window.to)
+}
+
+/// At least so many observations match.
+pub(crate) struct Used<'a> {
+    filter: &'a UsedWhere,
+    test: SeenTest<'a>,
+    window: Interval,
+}
+
+impl<'a> Used<'a> {
+    pub(crate) fn of(filter: &'a UsedWhere, t: Instant) -> Result<Self, QueryError> {
+        Ok(Self { filter, test: SeenTest::of(&filter.seen, None), window: filter.during.bounds(t)? })
+    }
+
+    pub(crate) fn matches(&self, known: &Known, event: &Event) -> Result<bool, QueryError> {
+        self.test.matches(known, event)
+    }
+
+    fn described(&self) -> String {
+        let least = match self.filter.min_count {
+            1 => String::new(),
+            least => format!("at least {least} times "),
+        };
+        format!("{least}{} {}", self.filter.seen.shown(), shown(self.window))
+    }
+}
+
+impl Watch for Used<'_> {
+    type Seen = u64;
+
+    fn name(&self) -> String {
+        format!("used {}", self.described())
+    }
+
+    fn cost(&self) -> u8 {
+        30
+    }
+
+    fn during(&self) -> Interval {
+        self.window
+    }
+
+    fn feed(&self, known: &Known, event: &Event, seen: &mut u64) -> Result<bool, QueryError> {
+        *seen += u64::from(self.test.matches(known, event)?);
+        Ok(*seen >= self.filter.min_count)
+    }
+
+    fn needs_none(&self) -> bool {
+        self.filter.min_count == 0
+    }
+
+    fn identities(&self, known: &Known, _: &RoaringBitmap) -> Result<Candidates, QueryError> {
+        let seen = &self.filter.seen;
+        let users = known.reader().users(seen.privileges_or_all(), seen.outcomes_or_all(), self.window)?;
+        Ok(if seen.is_coarse() && self.filter.min_count <= 1 {
+            users
+        } else {
+            Candidates { maybe: users.sure | users.maybe, sure: RoaringBitmap::new() }
+        })
+    }
+}
+
+/// Of the observations that match, at least so many are not covered.
+pub(crate) struct Drift<'a> {
+    filter: &'a UncoveredWhere,
+    used: Used<'a>,
+}
+
+impl<'a> Drift<'a> {
+    pub(crate) fn of(filter: &'a UncoveredWhere, t: Instant) -> Result<Self, QueryError> {
+        Ok(Self { filter, used: Used::of(&filter.used, t)? })
+    }
+
+    pub(crate) const fn window(&self) -> Interval {
+        self.used.window
+    }
+
+    /// Whether one observation is drift as asked for.
+    pub(crate) fn is_drift(&self, known: &Known, event: &Event) -> Result<bool, QueryError> {
+        let filter = self.filter;
+        Ok(filter.explained.is_none_or(|wanted| wanted == event.explained)
+            && event.privilege.can_be_held()
+            && self.used.matches(known, event)?
+            && !known.covered(event, filter.covered_by, filter.effective)?
+            && match filter.posture_known {
+                Some(wanted) => known.posture_known(event)? == wanted,
+                None => true,
+            })
+    }
+
+    /// No more is asked than that one use is not covered by the identity as itself.
+    fn is_plain(&self) -> bool {
+        let filter = self.filter;
+        filter.used.min_count <= 1
+            && filter.used.seen.is_coarse()
+            && !filter.effective
+            && filter.explained.is_none()
+            && filter.posture_known.is_none()
+    }
+}
+
+impl Watch for Drift<'_> {
+    type Seen = u64;
+
+    fn name(&self) -> String {
+        let mut name = format!("used without holding {}", self.used.described());
+        if let Some(covered_by) = self.filter.covered_by {
+            name.push_str(&format!(" any of {}", sets::shown(covered_by)));
+        }
+        name
+    }
+
+    fn cost(&self) -> u8 {
+        70
+    }
+
+    fn during(&self) -> Interval {
+        self.used.window
+    }
+
+    fn feed(&self, known: &Known, event: &Event, seen: &mut u64) -> Result<bool, QueryError> {
+        *seen += u64::from(self.is_drift(known, event)?);
+        Ok(*seen >= self.filter.used.min_count)
+    }
+
+    fn needs_none(&self) -> bool {
+        self.filter.used.min_count == 0
+    }
+
+    /// Who used what needs holding; surely drift where it is neither entangled nor ever held itself, in the window, what
+    /// would cover it.
+    fn identities(&self, known: &Known, _: &RoaringBitmap) -> Result<Candidates, QueryError> {
+        let seen = &self.filter.used.seen;
+        let used = sets::both(seen.privileges_or_all(), sets::held());
+        if used.is_empty() {
+            return Ok(Candidates::default());
+        }
+        let (reader, outcomes, window) = (known.reader(), seen.outcomes_or_all(), self.used.window);
+        let users = reader.users(used, outcomes, window)?;
+        let mut sure = RoaringBitmap::new();
+        if self.is_plain() {
+            for privilege in used.iter() {
+                let covering = self.filter.covered_by.unwrap_or_else(|| sets::only(privilege));
+                let covering = sets::both(covering, sets::held());
+                let mut drifted = reader.users(sets::only(privilege), outcomes, window)?.sure;
+                if !covering.is_empty() {
+                    let held = reader.direct_holders(covering, window)?;
+                    drifted -= held.sure | held.maybe | reader.entangled(covering)?;
+                }
+                sure |= drifted;
+            }
+        }
+        Ok(Candidates { maybe: (users.sure | users.maybe) - &sure, sure })
+    }
+}
+
+/// A SUCCESS observation with a secret that was then dead.
+pub(crate) struct UsedDead {
+    window: Interval,
+    grace: Duration,
+    survivors: bool,
+}
+
+impl UsedDead {
+    pub(crate) fn of(filter: &DeadSecretWhere, t: Instant) -> Result<Self, QueryError> {
+        Ok(Self {
+            window: filter.during.bounds(t)?,
+            grace: filter.grace_after.unwrap_or_default(),
+            survivors: filter.survivors,
+        })
+    }
+}
+
+impl Watch for UsedDead {
+    type Seen = ();
+
+    fn name(&self) -> String {
+        let which = if self.survivors { "dead secret or survivor" } else { "dead secret" };
+        format!("used a {which} {}", shown(self.window))
+    }
+
+    fn cost(&self) -> u8 {
+        55
+    }
+
+    fn during(&self) -> Interval {
+        self.window
+    }
+
+    fn feed(&self, known: &Known, event: &Event, (): &mut ()) -> Result<bool, QueryError> {
+        match event.secret.filter(|_| event.outcome == Outcome::Success) {
+            Some(secret) => known.dead_since(secret, self.survivors, self.grace, event.time),
+            None => Ok(false),
+        }
+    }
+
+    fn identities(&self, known: &Known, _: &RoaringBitmap) -> Result<Candidates, QueryError> {
+        succeeded(known, sets::all(), self.window)
+    }
+}
+
+/// First seen from some source in the window, and not for the first time at all.
+pub(crate) struct NewSource {
+    of: SourceDimension,
+    window: Interval,
+}
+
+impl NewSource {
+    pub(crate) fn of(filter: &NewSourceWhere, t: Instant) -> Result<Self, QueryError> {
+        Ok(Self { of: filter.of, window: filter.during.bounds(t)? })
+    }
+
+    fn source(&self, event: &Event) -> Option<u32> {
+        match self.of {
+            SourceDimension::Workload => event.workload,
+            SourceDimension::Region => event.region.map(|text| text.0),
+            SourceDimension::SourceIp => event.source_ip.map(|text| text.0),
+            SourceDimension::Secret => event.secret,
+            SourceDimension::Resource => event.resource,
+            SourceDimension::Actor => event.actor,
+        }
+    }
+}
+
+impl Watch for NewSource {
+    /// When the node itself was first seen, and the sources so far.
+    type Seen = (Option<Instant>, BTreeSet<u32>);
+
+    fn name(&self) -> String {
+        format!("seen from a new {:?} {}", self.of, shown(self.window))
+    }
+
+    fn cost(&self) -> u8 {
+        75
+    }
+
+    /// Whether a source is new depends on all that came before.
+    fn during(&self) -> Interval {
+        Interval { from: Instant::BEGINNING, to: self.window.to }
+    }
+
+    fn feed(&self, _: &Known, event: &Event, (own, sources): &mut Self::Seen) -> Result<bool, QueryError> {
+        if event.outcome != Outcome::Success {
+            return Ok(false);
+        }
+        let first = *own.get_or_insert(event.time);
+        Ok(match self.source(event) {
+            Some(source) => sources.insert(source) && self.window.contains(event.time) && first < event.time,
+            None => false,
+        })
+    }
+
+    fn identities(&self, known: &Known, _: &RoaringBitmap) -> Result<Candidates, QueryError> {
+        succeeded(known, sets::all(), self.window)
+    }
+}
+
+/// Those with a SUCCESS observation in the window may match, no others.
+fn succeeded(known: &Known, privileges: PrivilegeSet, window: Interval) -> Result<Candidates, QueryError> {
+    let users = known.reader().users(privileges, &[Outcome::Success], window)?;
+    Ok(Candidates { sure: RoaringBitmap::new(), maybe: users.sure | users.maybe })
+}
+
+/// OTHER may use any privilege.
+pub(crate) fn may_use(used: Privilege, privilege: Privilege) -> bool {
+    used == privilege || used == Privilege::Other
+}
