@@ -11,7 +11,7 @@ mod session;
 mod tenant;
 mod writer;
 
-pub use asof_storage::{LedgerEntry, Receipt};
+pub use asof_storage::{LedgerEntry, Receipt, Reconciled};
 pub use engine::{Engine, Options};
 pub use error::EngineError;
 pub use session::{Point, PointRequest, Session, SnapshotInfo};

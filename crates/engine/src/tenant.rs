@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration as StdDuration;
 
-use asof_model::{Batch, Limits};
-use asof_storage::{LedgerEntry, Receipt, StorageError, Store, Writer};
+use asof_model::{Batch, Limits, Listing};
+use asof_storage::{LedgerEntry, Receipt, Reconciled, StorageError, Store, Writer};
 use std::thread::JoinHandle;
 
-use tokio::sync::{Mutex, mpsc, watch};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use crate::EngineError;
 use crate::engine::Options;
@@ -79,10 +79,25 @@ impl Tenant {
         if !faults.is_empty() {
             return Err(EngineError::Refused { batch_id: batch.batch_id, faults });
         }
-        let jobs = self.jobs.lock().await.clone().ok_or(EngineError::Closed)?;
-        let (reply, receipt) = tokio::sync::oneshot::channel();
-        jobs.send(Job { batch, reply }).await.map_err(|_| EngineError::Closed)?;
+        let (reply, receipt) = oneshot::channel();
+        self.send(Job::Write(batch, reply)).await?;
         Ok(Ticket(receipt))
+    }
+
+    async fn send(&self, job: Job) -> Result<(), EngineError> {
+        let jobs = self.jobs.lock().await.clone().ok_or(EngineError::Closed)?;
+        jobs.send(job).await.map_err(|_| EngineError::Closed)
+    }
+
+    /// Holds a full listing against what its source stated before, and writes what differs as one batch.
+    pub async fn reconcile(&self, listing: Listing) -> Result<Reconciled, EngineError> {
+        let faults = listing.faults(&self.options.limits);
+        if !faults.is_empty() {
+            return Err(EngineError::Refused { batch_id: listing.batch_id, faults });
+        }
+        let (reply, reconciled) = oneshot::channel();
+        self.send(Job::Reconcile(listing, reply)).await?;
+        reconciled.await.map_err(|_| EngineError::Closed)?
     }
 
     /// Writes a batch: returns when it is on disk and visible.

@@ -3,8 +3,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use asof_model::{Batch, Instant};
-use asof_storage::{Receipt, StorageError, Writer};
+use asof_model::{Batch, Instant, Listing};
+use asof_storage::{Group, Receipt, Reconciled, StorageError, Writer};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::EngineError;
@@ -14,10 +14,28 @@ pub(crate) const QUEUE_BATCHES: usize = 256;
 /// Records that share one sync.
 const GROUP_RECORDS: usize = 20_000;
 
-/// A batch on its way.
-pub(crate) struct Job {
-    pub batch: Batch,
-    pub reply: oneshot::Sender<Result<Receipt, EngineError>>,
+type Reply<T> = oneshot::Sender<Result<T, EngineError>>;
+
+/// Something to write, on its way.
+pub(crate) enum Job {
+    Write(Batch, Reply<Receipt>),
+    Reconcile(Listing, Reply<Reconciled>),
+}
+
+impl Job {
+    fn records(&self) -> usize {
+        match self {
+            Self::Write(batch, _) => batch.facts.len() + batch.observations.len(),
+            Self::Reconcile(listing, _) => listing.parts.len(),
+        }
+    }
+
+    fn refuse(self, error: EngineError) {
+        match self {
+            Self::Write(_, reply) => drop(reply.send(Err(error))),
+            Self::Reconcile(_, reply) => drop(reply.send(Err(error))),
+        }
+    }
 }
 
 /// The promise of a receipt.
@@ -40,18 +58,18 @@ pub(crate) fn now() -> Instant {
 /// Runs until every sender is gone, or storage fails. Replies come after the sync, in order.
 pub(crate) fn run(mut writer: Writer, mut jobs: mpsc::Receiver<Job>, published: &watch::Sender<u64>) {
     while let Some(first) = jobs.blocking_recv() {
-        let mut records = first.batch.facts.len() + first.batch.observations.len();
-        let mut group_jobs = vec![first];
+        let mut records = first.records();
+        let mut together = vec![first];
         while records < GROUP_RECORDS {
             let Ok(next) = jobs.try_recv() else { break };
-            records += next.batch.facts.len() + next.batch.observations.len();
-            group_jobs.push(next);
+            records += next.records();
+            together.push(next);
         }
-        if let Err(error) = write_group(&mut writer, group_jobs, published) {
-            tracing::error!(%error, "writing failed; this tenant takes no more batches until the server is started again");
+        if let Err(error) = write_group(&mut writer, together, published) {
+            tracing::error!(%error, "writing failed; this tenant takes no more batches until it is opened again");
             jobs.close();
             while let Ok(job) = jobs.try_recv() {
-                let _ = job.reply.send(Err(EngineError::Storage(error.clone())));
+                job.refuse(EngineError::Storage(error.clone()));
             }
             return;
         }
@@ -61,40 +79,60 @@ pub(crate) fn run(mut writer: Writer, mut jobs: mpsc::Receiver<Job>, published: 
     }
 }
 
+/// Tells one caller how it ended: with what its own job came to, where the group's sync succeeded.
+type Answer = Box<dyn FnOnce(Option<&StorageError>)>;
+
 fn write_group(
     writer: &mut Writer,
     jobs: Vec<Job>,
     published: &watch::Sender<u64>,
 ) -> Result<(), StorageError> {
     let mut group = writer.group();
-    let mut replies = Vec::with_capacity(jobs.len());
+    let mut answers: Vec<Answer> = Vec::with_capacity(jobs.len());
     let mut failed = None;
-    for Job { batch, reply } in jobs {
-        if let Some(error) = &failed {
-            replies.push((reply, Err(EngineError::Storage(StorageError::clone(error)))));
-            continue;
-        }
-        match group.append(batch, now()) {
-            Ok(receipt) => replies.push((reply, Ok(receipt))),
-            Err(error @ StorageError::BatchIdReused { .. }) => replies.push((reply, Err(error.into()))),
-            Err(error) => {
-                failed = Some(error.clone());
-                replies.push((reply, Err(EngineError::Storage(error))));
+    for job in jobs {
+        let outcome = match job {
+            Job::Write(batch, reply) => {
+                take(&mut group, &mut failed, reply, |group| group.append(batch, now()))
             }
-        }
+            Job::Reconcile(listing, reply) => {
+                take(&mut group, &mut failed, reply, |group| group.reconcile(listing, now()))
+            }
+        };
+        answers.push(outcome);
     }
     let outcome = match failed {
         Some(error) => Err(error),
-        None => group.commit().map(|size| published.send_replace(size)),
+        None => group.commit().map(|size| {
+            published.send_replace(size);
+        }),
     };
-    for (reply, receipt) in replies {
-        let receipt = match &outcome {
-            // Nothing of a group that failed is on disk, whatever its batches were told.
-            Err(error) if receipt.is_ok() => Err(EngineError::Storage(error.clone())),
-            _ => receipt,
-        };
-        // A caller that has gone does not want it; its batch is written all the same.
-        let _ = reply.send(receipt);
+    for answer in answers {
+        answer(outcome.as_ref().err());
     }
-    outcome.map(drop)
+    outcome
+}
+
+/// Takes one job into the group. After a failure of storage nothing more is taken.
+fn take<T: 'static>(
+    group: &mut Group<'_>,
+    failed: &mut Option<StorageError>,
+    reply: Reply<T>,
+    work: impl FnOnce(&mut Group<'_>) -> Result<T, StorageError>,
+) -> Answer {
+    let outcome = if failed.is_some() { None } else { Some(work(group)) };
+    if let Some(Err(error)) = &outcome
+        && !matches!(error, StorageError::BatchIdReused { .. })
+    {
+        *failed = Some(error.clone());
+    }
+    Box::new(move |of_group| {
+        // Nothing of a group that failed is on disk, whatever its jobs came to. A caller that has gone does not want to
+        // know; what it sent is written all the same.
+        let _ = reply.send(match (of_group, outcome) {
+            (None, Some(outcome)) => outcome.map_err(EngineError::from),
+            (Some(error), _) => Err(EngineError::Storage(error.clone())),
+            (None, None) => Err(EngineError::Closed),
+        });
+    })
 }

@@ -1,1 +1,44 @@
-//! Placeholder.
+//! The GraphQL face of AsOf: the contract's schema over the engine.
+//!
+//! It knows names, cursors, limits and error codes; it does not know what holding or using means. Every request runs inside one call of
+//! the engine's gate, so its resolvers are plain synchronous reads.
+
+mod asked;
+mod change;
+mod cursor;
+mod enums;
+mod execute;
+mod failure;
+mod input;
+mod limits;
+mod nesting;
+mod node;
+mod observation;
+mod page;
+mod query;
+mod results;
+mod scalars;
+mod state;
+
+use async_graphql::{EmptyMutation, EmptySubscription, SDLExportOptions};
+
+pub use execute::{execute, execute_within, refusal};
+pub use limits::DEADLINE;
+
+/// The schema; what it answers from comes with each request.
+pub struct Schema(async_graphql::Schema<query::Query, EmptyMutation, EmptySubscription>);
+
+/// Builds the schema.
+pub fn schema() -> Schema {
+    let schema = async_graphql::Schema::build(query::Query, EmptyMutation, EmptySubscription)
+        .limit_depth(limits::QUERY_DEPTH)
+        .limit_complexity(limits::QUERY_FIELDS)
+        .limit_recursive_depth(limits::NESTING)
+        .finish();
+    Schema(schema)
+}
+
+/// The schema's text, as it is kept in `schema/asof.graphql`.
+pub fn sdl() -> String {
+    schema().0.sdl_with_options(SDLExportOptions::new().prefer_single_line_descriptions())
+}

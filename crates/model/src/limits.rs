@@ -7,6 +7,8 @@ pub struct Limits {
     pub batch_bytes: usize,
     /// Facts and observations of one batch.
     pub records_per_batch: usize,
+    /// Nodes and edges of one full listing.
+    pub records_per_listing: usize,
     /// Bytes of all texts of one record.
     pub bytes_per_record: usize,
     /// Bytes of an id.
@@ -30,6 +32,7 @@ impl Limits {
     pub const DEFAULT: Self = Self {
         batch_bytes: 16 << 20,
         records_per_batch: 20_000,
+        records_per_listing: 2_000_000,
         bytes_per_record: 256 << 10,
         id_bytes: 2_048,
         text_bytes: 2_048,

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use asof_model::{Duration, Instant, Interval, Outcome, Privilege, PrivilegeSet};
 
 use crate::holds::Ask;
+use crate::limits::{OBSERVATIONS_MAX, within};
 use crate::lists::steps;
 use crate::on::On;
 use crate::seen::SeenTest;
@@ -64,6 +65,9 @@ pub struct TimelinePoint {
 
 impl Known {
     /// The observations in the window that match, by (time, ledger index), of one identity or of all.
+    ///
+    /// # Errors
+    /// [`QueryError::Limit`] for more than [`OBSERVATIONS_MAX`]: [`Known::observations_page`] counts any number.
     pub fn observations(
         &self,
         t: Instant,
@@ -71,14 +75,30 @@ impl Known {
         filter: &ObservationWhere,
         during: &Window,
     ) -> Result<Vec<Event>, QueryError> {
+        let (count, found) =
+            self.observations_page(t, identity, filter, during, None, OBSERVATIONS_MAX as usize)?;
+        within("observations", count, OBSERVATIONS_MAX, "OBSERVATIONS_MAX")?;
+        Ok(found)
+    }
+
+    /// How many observations in the window match, and the first ones of them after a (time, ledger index).
+    pub fn observations_page(
+        &self,
+        t: Instant,
+        identity: Option<Node>,
+        filter: &ObservationWhere,
+        during: &Window,
+        after: Option<(Instant, u64)>,
+        first: usize,
+    ) -> Result<(u64, Vec<Event>), QueryError> {
         let window = during.bounds(t)?;
         let test = SeenTest::of(&filter.seen, filter.identity.as_ref());
-        let mut found = Vec::new();
+        let (mut count, mut found) = (0, Vec::new());
         let axis = match identity {
             Some(node) => EventAxis::Identity(node.ordinal),
             None => match self.narrowest(filter)? {
                 Some(axis) => axis,
-                None => return Ok(found),
+                None => return Ok((count, found)),
             },
         };
         self.scan(axis, window, false, |event| {
@@ -93,11 +113,14 @@ impl Known {
                     None => true,
                 }
             {
-                found.push(*event);
+                count += 1;
+                if found.len() < first && after.is_none_or(|after| after < (event.time, event.index)) {
+                    found.push(*event);
+                }
             }
             Ok(ControlFlow::Continue(()))
         })?;
-        Ok(found)
+        Ok((count, found))
     }
 
     /// The axis that reads least; `None` where the filter names one id alone that nothing has.

@@ -53,7 +53,7 @@ impl<'k> Resources<'k> {
             if self.ids.is_empty() {
                 for (count, ordinal) in self.existing.iter().enumerate() {
                     check_at(self.known, count)?;
-                    self.ids.push((ordinal, reader.id(Node { kind: NodeKind::Resource, ordinal })?));
+                    self.ids.push((ordinal, self.known.id(Node { kind: NodeKind::Resource, ordinal })?));
                 }
             }
             for (count, (ordinal, id)) in self.ids.iter().enumerate() {

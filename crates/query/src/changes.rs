@@ -91,7 +91,7 @@ impl Known {
         direction: Direction,
         keys: &mut BTreeSet<Key>,
     ) -> Result<(), QueryError> {
-        for other in self.reader().neighbours(kind, node, direction)?.iter().copied() {
+        for other in self.neighbours(kind, node, direction)?.iter().copied() {
             let (from, to) = match direction {
                 Direction::Out => (node, other),
                 Direction::In => (other, node),
@@ -105,10 +105,8 @@ impl Known {
     fn is_about(&self, filter: &ChangeWhere, key: Key) -> Result<bool, QueryError> {
         let Some(wanted) = &filter.id else { return Ok(true) };
         Ok(match key {
-            Key::Node(node) => wanted.matches(&self.reader().id(node)?),
-            Key::Edge(edge) => {
-                wanted.matches(&self.reader().id(edge.from)?) || wanted.matches(&self.reader().id(edge.to)?)
-            }
+            Key::Node(node) => wanted.matches(&self.id(node)?),
+            Key::Edge(edge) => wanted.matches(&self.id(edge.from)?) || wanted.matches(&self.id(edge.to)?),
             Key::Coverage(_) => false,
         })
     }
@@ -123,7 +121,7 @@ impl Known {
         if matches!(key, Key::Coverage(_)) {
             return Ok(());
         }
-        let timeline = self.reader().timeline(key)?;
+        let timeline = self.timeline(key)?;
         let (mut before, mut ruled) = (&State::Never, None);
         for piece in timeline.pieces() {
             let kind = match (before.is_value(), piece.state.is_value()) {

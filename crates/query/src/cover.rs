@@ -37,7 +37,7 @@ impl Known {
         };
         Self::kept(&self.covers, key, event.time, &mut whole(), |span| {
             let on = On::resource(self.id_of(NodeKind::Resource, event.resource)?);
-            let action = event.action.map(|text| self.reader().text(text)).transpose()?;
+            let action = event.action.map(|text| self.text(text)).transpose()?;
             let ask = Ask { action: action.as_deref(), ..Ask::may(privileges, &on) };
             self.holds(event.identity, &ask, effective, event.time, span)
         })
@@ -48,7 +48,7 @@ impl Known {
         let key = (event.identity, event.privilege.number(), event.resource);
         Self::kept(&self.vouched, key, event.time, &mut whole(), |span| {
             let on = On::resource(self.id_of(NodeKind::Resource, event.resource)?);
-            let id = self.reader().id(identity(event.identity))?;
+            let id = self.id(identity(event.identity))?;
             self.looked_at(&id, event.privilege, &on, event.time, CoverageKind::Posture, span)
         })
     }

@@ -94,7 +94,7 @@ impl Known {
             && speaks_of(said, ask.action)
             && ask.on.counts(said)
             && match ask.entitlement {
-                Some(wanted) => wanted.matches(&self.reader().id(held.node)?),
+                Some(wanted) => wanted.matches(&self.id(held.node)?),
                 None => true,
             };
         Ok(if counts { given } else { PrivilegeSet::EMPTY })

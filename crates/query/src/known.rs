@@ -5,9 +5,9 @@ use std::sync::{Arc, OnceLock};
 use asof_model::{EdgeKind, Instant, Interval, NodeKind, State, Timeline, Value};
 
 use crate::limits::{KEPT_MAX, Tuning};
-use crate::memo::Memo;
+use crate::memo::{Cache, Memo};
 use crate::span::{look, narrow, same_state, whole};
-use crate::{Direction, Edge, Key, Node, QueryError, Reader};
+use crate::{Direction, Edge, Key, Node, QueryError, Reader, Text};
 
 /// An entitlement that an identity itself HOLDS in force, of either effect.
 #[derive(Debug, Clone)]
@@ -42,6 +42,10 @@ pub struct Known {
     reader: Arc<dyn Reader>,
     pub(crate) tuning: Tuning,
     coverages: OnceLock<Arc<[Coverage]>>,
+    timelines: Cache<Key, Arc<Timeline>>,
+    neighbours: Cache<(EdgeKind, Node, Direction), Arc<[Node]>>,
+    ids: Cache<Node, Arc<str>>,
+    texts: Cache<Text, Arc<str>>,
     pub(crate) held: Memo<u32, Arc<[Held]>>,
     pub(crate) bundles: Memo<u32, Arc<[u32]>>,
     pub(crate) acting: Memo<u32, Arc<[u32]>>,
@@ -57,6 +61,10 @@ impl Known {
             reader,
             tuning: Tuning::DEFAULT,
             coverages: OnceLock::new(),
+            timelines: Cache::new(KEPT_MAX),
+            neighbours: Cache::new(KEPT_MAX),
+            ids: Cache::new(KEPT_MAX),
+            texts: Cache::new(KEPT_MAX),
             held: Memo::new(KEPT_MAX),
             bundles: Memo::new(KEPT_MAX),
             acting: Memo::new(KEPT_MAX),
@@ -76,14 +84,40 @@ impl Known {
         self.reader.size()
     }
 
+    /// The timeline of a key.
+    pub(crate) fn timeline(&self, key: Key) -> Result<Arc<Timeline>, QueryError> {
+        self.timelines.get(key, |timeline| timeline.pieces().len(), || self.reader.timeline(key))
+    }
+
+    /// The other ends of every edge of the kind that was ever stated for the node.
+    pub(crate) fn neighbours(
+        &self,
+        kind: EdgeKind,
+        node: Node,
+        direction: Direction,
+    ) -> Result<Arc<[Node]>, QueryError> {
+        let read = || self.reader.neighbours(kind, node, direction);
+        self.neighbours.get((kind, node, direction), |found| found.len() / 4, read)
+    }
+
+    /// A node's id.
+    pub(crate) fn id(&self, node: Node) -> Result<Arc<str>, QueryError> {
+        self.ids.get(node, |_| 0, || self.reader.id(node))
+    }
+
+    /// An interned text.
+    pub(crate) fn text(&self, text: Text) -> Result<Arc<str>, QueryError> {
+        self.texts.get(text, |_| 0, || self.reader.text(text))
+    }
+
     /// The state of a key at a moment.
     pub fn state(&self, key: Key, t: Instant) -> Result<State, QueryError> {
-        Ok(self.reader.timeline(key)?.at(t).clone())
+        Ok(self.timeline(key)?.at(t).clone())
     }
 
     /// The state of a key at a moment; the stretch is narrowed to where it is that.
     pub(crate) fn state_over(&self, key: Key, t: Instant, span: &mut Interval) -> Result<State, QueryError> {
-        let timeline = self.reader.timeline(key)?;
+        let timeline = self.timeline(key)?;
         Ok(look(&timeline, t, span).clone())
     }
 
@@ -94,7 +128,7 @@ impl Known {
 
     /// Exists or, where asked for, is deleted.
     pub(crate) fn listed(&self, node: Node, t: Instant, include_deleted: bool) -> Result<bool, QueryError> {
-        Ok(match self.reader.timeline(Key::Node(node))?.at(t) {
+        Ok(match self.timeline(Key::Node(node))?.at(t) {
             State::Value(_) => true,
             State::Deleted => include_deleted,
             State::Never => self.reader.discovered(node)?.is_some_and(|since| since <= t),
@@ -122,7 +156,7 @@ impl Known {
         t: Instant,
         span: &mut Interval,
     ) -> Result<Vec<Node>, QueryError> {
-        let others = self.reader.neighbours(kind, node, direction)?;
+        let others = self.neighbours(kind, node, direction)?;
         let mut found = Vec::new();
         if others.is_empty() || self.state_over(Key::Node(node), t, span)? == State::Deleted {
             return Ok(found);
@@ -160,7 +194,7 @@ impl Known {
 
     /// The stretches of one state, earliest first: (from, to, state); FOREVER where open. Never stated is left out.
     pub fn versions(&self, key: Key) -> Result<Vec<(Instant, Instant, State)>, QueryError> {
-        let timeline = self.reader.timeline(key)?;
+        let timeline = self.timeline(key)?;
         let mut found: Vec<(Instant, Instant, State)> = Vec::new();
         for (place, piece) in timeline.pieces().iter().enumerate() {
             let to = timeline.pieces().get(place + 1).map_or(Instant::FOREVER, |next| next.from);
@@ -189,7 +223,7 @@ impl Known {
 
     /// An id, where there is an ordinal.
     pub(crate) fn id_of(&self, kind: NodeKind, ordinal: Option<u32>) -> Result<Option<Arc<str>>, QueryError> {
-        ordinal.map(|ordinal| self.reader.id(Node { kind, ordinal })).transpose()
+        ordinal.map(|ordinal| self.id(Node { kind, ordinal })).transpose()
     }
 
     /// The start of the stretch around `t` over which `holds`, true at `t`, is true at every moment.

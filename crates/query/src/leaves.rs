@@ -68,7 +68,7 @@ impl Leaf for Id<'_> {
     }
 
     fn matches(&self, known: &Known, ordinal: u32) -> Result<bool, QueryError> {
-        Ok(self.wanted.matches(&known.reader().id(Node { kind: self.kind, ordinal })?))
+        Ok(self.wanted.matches(&known.id(Node { kind: self.kind, ordinal })?))
     }
 }
 
@@ -146,7 +146,7 @@ impl Leaf for Created {
     }
 
     fn matches(&self, known: &Known, ordinal: u32) -> Result<bool, QueryError> {
-        let timeline = known.reader().timeline(Key::Node(Node { kind: self.kind, ordinal }))?;
+        let timeline = known.timeline(Key::Node(Node { kind: self.kind, ordinal }))?;
         let first = timeline.pieces().iter().find(|piece| piece.state.is_value());
         Ok(first.is_some_and(|first| self.window.contains(first.from)))
     }

@@ -29,6 +29,8 @@ mod secrets;
 mod seen;
 mod sets;
 mod span;
+#[cfg(test)]
+mod tests;
 mod text;
 mod unused;
 mod used;
@@ -41,7 +43,7 @@ pub use changes::Change;
 pub use error::QueryError;
 pub use grants::Grant;
 pub use known::Known;
-pub use limits::{FILTER_MEMBERS_MAX, HOPS_MAX, STEPS_MAX};
+pub use limits::{FILTER_MEMBERS_MAX, HOPS_MAX, OBSERVATIONS_MAX, STEPS_MAX};
 pub use lists::FacetBy;
 pub use paths::{Step, StepKind};
 pub use reader::*;

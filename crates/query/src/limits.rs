@@ -4,6 +4,8 @@ use crate::QueryError;
 
 /// Steps of a `trend` or a `timeline`.
 pub const STEPS_MAX: u64 = 10_000;
+/// Observations held in memory at once.
+pub const OBSERVATIONS_MAX: u64 = 2_000_000;
 /// Hops of `paths`.
 pub const HOPS_MAX: u64 = 64;
 /// Members of one filter, with those nested in it.

@@ -73,7 +73,7 @@ impl Known {
                 let mut named = Vec::with_capacity(found.len() as usize);
                 for ordinal in found {
                     self.reader().check()?;
-                    named.push((self.reader().id(identity(ordinal))?, ordinal));
+                    named.push((self.id(identity(ordinal))?, ordinal));
                 }
                 named.sort_unstable();
                 Ok(named.into_iter().map(|(_, ordinal)| identity(ordinal)).collect())
@@ -168,7 +168,7 @@ impl Known {
             *tally.entry(value.map(str::to_owned)).or_default() += 1;
         }
         for (ordinal, count) in owners {
-            let id = self.reader().id(Node { kind: NodeKind::Owner, ordinal })?;
+            let id = self.id(Node { kind: NodeKind::Owner, ordinal })?;
             *tally.entry(Some(id.as_ref().to_owned())).or_default() += count;
         }
         let mut ordered: Vec<_> = tally.into_iter().collect();

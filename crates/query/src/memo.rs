@@ -53,3 +53,38 @@ impl<K: Ord, V: Clone> Memo<K, V> {
         }
     }
 }
+
+/// What was read, kept by key. Bounded by weight: when it is full, it starts anew.
+#[derive(Debug)]
+pub(crate) struct Cache<K, V> {
+    kept: Mutex<(BTreeMap<K, V>, usize)>,
+    weight_max: usize,
+}
+
+impl<K: Ord, V: Clone> Cache<K, V> {
+    pub(crate) fn new(weight_max: usize) -> Self {
+        Self { kept: Mutex::default(), weight_max }
+    }
+
+    /// What is kept, or is read and kept.
+    pub(crate) fn get<E>(
+        &self,
+        key: K,
+        weight: impl FnOnce(&V) -> usize,
+        read: impl FnOnce() -> Result<V, E>,
+    ) -> Result<V, E> {
+        if let Some(value) = self.kept.lock().unwrap_or_else(PoisonError::into_inner).0.get(&key) {
+            return Ok(value.clone());
+        }
+        let value = read()?;
+        let more = 1 + weight(&value);
+        let (by_key, total) = &mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if *total + more > self.weight_max {
+            by_key.clear();
+            *total = 0;
+        }
+        *total += more;
+        by_key.insert(key, value.clone());
+        Ok(value)
+    }
+}

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use asof_model::{
     Batch, EdgeKind, Effect, Instant, Interval, NodeKind, Observation, Op, Outcome, PrivilegeSet, Statement,
@@ -31,6 +32,13 @@ pub(crate) struct Memory {
     observations: BTreeMap<u64, Recorded<Observation>>,
     /// Nothing is sure: all that may be is left to a closer look.
     pub vague: bool,
+    /// After so many checks the caller has gone.
+    pub checks_max: Option<u64>,
+    checks: AtomicU64,
+    /// How many timelines were read.
+    pub timelines: AtomicU64,
+    /// How many events were visited.
+    pub visited: AtomicU64,
 }
 
 impl Memory {
@@ -240,6 +248,7 @@ impl Reader for Memory {
     }
 
     fn timeline(&self, key: Key) -> Result<Arc<Timeline>, QueryError> {
+        self.timelines.fetch_add(1, Relaxed);
         Ok(Arc::new(self.resolved(key)))
     }
 
@@ -284,6 +293,7 @@ impl Reader for Memory {
             found.reverse();
         }
         for event in found {
+            self.visited.fetch_add(1, Relaxed);
             if visit(event).is_break() {
                 break;
             }
@@ -360,6 +370,7 @@ impl Reader for Memory {
     }
 
     fn check(&self) -> Result<(), QueryError> {
-        Ok(())
+        let checks = self.checks.fetch_add(1, Relaxed);
+        if self.checks_max.is_some_and(|most| checks >= most) { Err(QueryError::Cancelled) } else { Ok(()) }
     }
 }

@@ -82,7 +82,7 @@ impl Looks {
         if self.globs.is_empty() {
             return Ok(Vec::new());
         }
-        let id = known.reader().id(identity(ordinal))?;
+        let id = known.id(identity(ordinal))?;
         Ok(self.globs.iter().map(|globs| globs.iter().any(|glob| glob_matches(glob, &id))).collect())
     }
 

@@ -203,7 +203,7 @@ impl Ways<'_> {
             if found.len() >= first {
                 return Ok(());
             }
-            if walked.iter().any(|(visited, _)| *visited == to) {
+            if to == at || walked.iter().any(|(visited, _)| *visited == to) {
                 continue;
             }
             let (Some(from), Some(end)) = (self.graph.node_weight(at), self.graph.node_weight(to)) else {
@@ -238,7 +238,7 @@ impl Known {
         let mut found = Vec::new();
         let (Some(start), Some(goal)) = (from, to) else { return Ok(found) };
         let granted = if goal.kind == NodeKind::Resource && self.exists(goal, t)? {
-            Some(self.reader().id(goal)?)
+            Some(self.id(goal)?)
         } else {
             None
         };

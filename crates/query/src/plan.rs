@@ -185,6 +185,7 @@ pub(crate) struct Step<'p, 'a> {
     plan: &'p Plan<'a>,
     bounds: Candidates,
     steps: Vec<Step<'p, 'a>>,
+    /// Looked at closely, and what of it matched.
     looked: Cell<u64>,
     matched: Cell<u64>,
 }
@@ -197,8 +198,10 @@ impl Step<'_, '_> {
         if !open.is_empty() {
             match self.plan {
                 Plan::Leaf(leaf) => {
+                    let matched = leaf.solve(known, &open)?;
                     self.looked.set(self.looked.get() + open.len());
-                    found |= leaf.solve(known, &open)?;
+                    self.matched.set(self.matched.get() + matched.len());
+                    found |= matched;
                 }
                 Plan::And(_) => {
                     let mut left = open;
@@ -224,7 +227,6 @@ impl Step<'_, '_> {
                 }
             }
         }
-        self.matched.set(self.matched.get() + found.len());
         Ok(found)
     }
 
@@ -243,10 +245,10 @@ impl Step<'_, '_> {
         };
         let (sure, maybe) = (self.bounds.sure.len(), self.bounds.maybe.len());
         let _ = write!(text, "{:indent$}{name}: surely {sure}, maybe {maybe}", "", indent = depth * 2);
-        if matches!(self.plan, Plan::Leaf(_)) {
-            let _ = write!(text, "; looked at {}", self.looked.get());
-        }
-        let _ = writeln!(text, "; matched {}", self.matched.get());
+        let _ = match self.looked.get() {
+            0 => writeln!(text),
+            looked => writeln!(text, "; of {looked} looked at, {} match", self.matched.get()),
+        };
         for step in &self.steps {
             step.print(depth + 1, text);
         }

@@ -120,7 +120,7 @@ pub struct Candidates {
     pub maybe: RoaringBitmap,
 }
 
-/// Reads at a fixed ledger size K. Cheap calls; implementations cache.
+/// Reads at a fixed ledger size K. [`crate::Known`] keeps what it reads.
 pub trait Reader: Send + Sync {
     /// K.
     fn size(&self) -> u64;

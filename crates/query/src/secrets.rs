@@ -64,7 +64,7 @@ impl Known {
             while let Some(each) = ahead.pop() {
                 self.reader().check()?;
                 let to = secret(each);
-                for from in self.reader().neighbours(EdgeKind::Issued, to, Direction::In)?.iter().copied() {
+                for from in self.neighbours(EdgeKind::Issued, to, Direction::In)?.iter().copied() {
                     let edge = Key::Edge(Edge { kind: EdgeKind::Issued, from, to });
                     if seen.contains(&from.ordinal) || !self.state_over(edge, t, span)?.is_value() {
                         continue;

@@ -59,11 +59,11 @@ impl<'a> Test<'a> {
     }
 
     fn node(&self, known: &Known, kind: NodeKind, ordinal: Option<u32>) -> Result<bool, QueryError> {
-        self.ordinal(ordinal, |ordinal| known.reader().id(Node { kind, ordinal }))
+        self.ordinal(ordinal, |ordinal| known.id(Node { kind, ordinal }))
     }
 
     fn text(&self, known: &Known, text: Option<Text>) -> Result<bool, QueryError> {
-        self.ordinal(text.map(|text| text.0), |ordinal| known.reader().text(Text(ordinal)))
+        self.ordinal(text.map(|text| text.0), |ordinal| known.text(Text(ordinal)))
     }
 }
 

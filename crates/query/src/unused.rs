@@ -50,7 +50,7 @@ impl Known {
         used: &mut impl FnMut(Pair),
     ) -> Result<(), QueryError> {
         let resource = self.id_of(NodeKind::Resource, event.resource)?;
-        let action = event.action.map(|text| self.reader().text(text)).transpose()?;
+        let action = event.action.map(|text| self.text(text)).transpose()?;
         let uses = |pair: &Pair| {
             may_use(event.privilege, pair.privilege)
                 && pair.held.value.entitlement().is_some_and(|said| {

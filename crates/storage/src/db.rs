@@ -31,6 +31,7 @@ pub(crate) enum Family {
     Names,
     Discovered,
     Statements,
+    BySource,
     Adjacency,
     Posture,
     Revisions,
@@ -44,7 +45,7 @@ impl Family {
     pub const LEDGER: [Self; 4] = [Self::Meta, Self::Ledger, Self::Batches, Self::Hashes];
 
     /// What is rebuilt from the ledger.
-    pub const VIEWS: [Self; 13] = [
+    pub const VIEWS: [Self; 14] = [
         Self::BatchIds,
         Self::Times,
         Self::EventIds,
@@ -52,6 +53,7 @@ impl Family {
         Self::Names,
         Self::Discovered,
         Self::Statements,
+        Self::BySource,
         Self::Adjacency,
         Self::Posture,
         Self::Revisions,
@@ -73,6 +75,7 @@ impl Family {
             Self::Names => "names",
             Self::Discovered => "discovered",
             Self::Statements => "statements",
+            Self::BySource => "by_source",
             Self::Adjacency => "adjacency",
             Self::Posture => "posture",
             Self::Revisions => "revisions",

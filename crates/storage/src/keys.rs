@@ -181,21 +181,38 @@ pub(crate) fn statement(of: TimelineKey, index: u64) -> Vec<u8> {
 
 pub(crate) fn statement_from(key: &[u8]) -> Result<(TimelineKey, u64), StorageError> {
     let mut from = Decoder::new("key of a statement", key);
+    Ok((timeline_from(&mut from)?, from.u64()?))
+}
+
+pub(crate) fn by_source_from(key: &[u8]) -> Result<TimelineKey, StorageError> {
+    let mut from = Decoder::new("key of a source's statements", key);
+    from.u32()?;
+    timeline_from(&mut from)
+}
+
+fn timeline_from(from: &mut Decoder<'_>) -> Result<TimelineKey, StorageError> {
     let node_kind = |from: &mut Decoder<'_>| {
         NodeKind::from_number(from.byte()?).ok_or_else(|| from.wrong("unknown node kind"))
     };
     let of = match from.byte()? {
-        1 => TimelineKey::Node(NodeKey { kind: node_kind(&mut from)?, ordinal: from.u32()? }),
+        1 => TimelineKey::Node(NodeKey { kind: node_kind(from)?, ordinal: from.u32()? }),
         2 => {
             let kind = EdgeKind::from_number(from.byte()?).ok_or_else(|| from.wrong("unknown edge kind"))?;
             let start = NodeKey { kind: kind.ends().0, ordinal: from.u32()? };
-            let to = NodeKey { kind: node_kind(&mut from)?, ordinal: from.u32()? };
+            let to = NodeKey { kind: node_kind(from)?, ordinal: from.u32()? };
             TimelineKey::Edge { kind, from: start, to }
         }
         3 => TimelineKey::Coverage(from.u32()?),
         _ => return Err(from.wrong("unknown subject")),
     };
-    Ok((of, from.u64()?))
+    Ok(of)
+}
+
+/// `by_source`: the source, then a timeline key.
+pub(crate) fn by_source(source: u32, of: TimelineKey) -> Vec<u8> {
+    let mut key = source.to_be_bytes().to_vec();
+    key.extend(timeline(of));
+    key
 }
 
 /// `adjacency`: edge kind, way (0 out, 1 in), the node, the other end.

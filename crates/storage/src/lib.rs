@@ -10,6 +10,7 @@ mod keys;
 mod ledger;
 mod maintenance;
 mod read;
+mod reconcile;
 mod store;
 mod views;
 
@@ -18,4 +19,5 @@ pub use keys::{Axis, NodeKey, Space, TimelineKey};
 pub use ledger::Header;
 pub use maintenance::{CheckReport, Progress, check, reindex};
 pub use read::{CoverageName, LedgerEntry, Members, StoredEvent};
+pub use reconcile::Reconciled;
 pub use store::{FORMAT_VERSION, Group, Receipt, Store, Writer};

@@ -66,11 +66,11 @@ pub struct Writer {
 /// Batches that are written, and become visible, together.
 pub struct Group<'a> {
     store: &'a Store,
-    views: &'a mut Views,
+    pub(crate) views: &'a mut Views,
     frontier: &'a mut Frontier,
     batches: &'a mut u64,
     last_recorded_at: &'a mut Instant,
-    pending: Pending<'a>,
+    pub(crate) pending: Pending<'a>,
 }
 
 impl Store {
@@ -235,6 +235,16 @@ impl Group<'_> {
     /// Takes in a batch that has no faults. `now`: this clock; what is recorded is later than every batch before, whatever
     /// the clock says.
     pub fn append(&mut self, batch: Batch, now: Instant) -> Result<Receipt, StorageError> {
+        self.append_as(batch, now, None)
+    }
+
+    /// The same, under the digest of the request that the batch was made from, where it is not the batch itself.
+    pub(crate) fn append_as(
+        &mut self,
+        batch: Batch,
+        now: Instant,
+        request: Option<Hash>,
+    ) -> Result<Receipt, StorageError> {
         let Batch { source, batch_id, facts, observations } = batch;
         let facts = facts.into_iter().map(RecordBody::Fact);
         let observations = observations.into_iter().map(|seen| RecordBody::Observation(Box::new(seen)));
@@ -245,7 +255,8 @@ impl Group<'_> {
                 (body, bytes)
             })
             .collect();
-        let digest = digest(&source, &batch_id, bodies.iter().map(|(_, bytes)| bytes.as_slice()));
+        let digest = request
+            .unwrap_or_else(|| digest(&source, &batch_id, bodies.iter().map(|(_, bytes)| bytes.as_slice())));
         if let Some(receipt) = self.known(&source, &batch_id, &digest)? {
             return Ok(receipt);
         }
@@ -286,8 +297,18 @@ impl Group<'_> {
         Ok(receipt)
     }
 
+    /// The ledger size with all that the group has taken in.
+    pub(crate) fn size(&self) -> u64 {
+        self.frontier.size()
+    }
+
     /// The receipt of the batch with this id, if it was written before.
-    fn known(&self, source: &str, batch_id: &str, digest: &Hash) -> Result<Option<Receipt>, StorageError> {
+    pub(crate) fn known(
+        &self,
+        source: &str,
+        batch_id: &str,
+        digest: &Hash,
+    ) -> Result<Option<Receipt>, StorageError> {
         if batch_id.is_empty() {
             return Ok(None);
         }
@@ -368,7 +389,7 @@ impl Group<'_> {
 }
 
 /// SHA-256 of what was asked to be written.
-fn digest<'a>(source: &'a str, batch_id: &'a str, bodies: impl Iterator<Item = &'a [u8]>) -> Hash {
+pub(crate) fn digest<'a>(source: &'a str, batch_id: &'a str, bodies: impl Iterator<Item = &'a [u8]>) -> Hash {
     let mut hasher = Sha256::new();
     for part in [source.as_bytes(), batch_id.as_bytes()].into_iter().chain(bodies) {
         hasher.update((part.len() as u64).to_be_bytes());

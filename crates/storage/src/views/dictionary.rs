@@ -38,7 +38,7 @@ impl Dictionary {
     }
 
     /// The ordinal of an id, if it has one.
-    fn lookup(
+    pub fn lookup(
         &mut self,
         space: Space,
         id: &[u8],

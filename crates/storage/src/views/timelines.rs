@@ -1,4 +1,4 @@
-//! Statements by key, and which edges there ever were by either end.
+//! Statements by key, the keys of which each source ever spoke, and which edges there ever were by either end.
 
 use std::sync::Arc;
 
@@ -32,6 +32,10 @@ impl View for Timelines {
                 Op::End => value.byte(2),
             }
             pending.put(Family::Statements, keys::statement(*key, each.record.index), value.0);
+            let of_source = keys::by_source(batch.source, *key);
+            if pending.get(Family::BySource, &of_source)?.is_none() {
+                pending.put(Family::BySource, of_source, keys::index(each.record.index));
+            }
             if let TimelineKey::Edge { kind, from, to } = *key {
                 let out = keys::adjacent(kind, false, from, to);
                 if pending.get(Family::Adjacency, &out)?.is_none() {

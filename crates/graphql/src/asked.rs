@@ -1,0 +1,207 @@
+//! The request that is being answered: its session, and the points that its fields speak of.
+
+use std::sync::Arc;
+
+use asof_engine::{Point, PointRequest, Session};
+use asof_model::{Instant, NodeKind};
+use asof_query as query;
+use asof_query::Known;
+use async_graphql::indexmap::IndexMap;
+use async_graphql::{Context, Name, ScalarType, SimpleObject, Value};
+
+use crate::cursor::{self, List, Seal};
+use crate::failure::{BAD_CURSOR, Failure, INTERNAL, Under as _};
+use crate::input::At;
+use crate::limits::PAGE_SIZE;
+use crate::scalars::{DateTime, Long};
+
+/// What every resolver finds in its context.
+pub(crate) struct Asked {
+    pub(crate) session: Arc<Session>,
+    pub(crate) tenant: String,
+}
+
+impl Asked {
+    pub(crate) fn of<'a>(context: &Context<'a>) -> Result<&'a Self, Failure> {
+        context.data::<Self>().map_err(|_| Failure::new(INTERNAL, "the request has no session"))
+    }
+
+    /// The moment that a field speaks of; the request's default one where it names none.
+    pub(crate) fn moment(&self, at: Option<At>) -> Result<Moment, Failure> {
+        let asked = point_request(at).under("at")?;
+        self.moment_of(self.session.point(&asked).map_err(Failure::from).under("at")?)
+    }
+
+    pub(crate) fn moment_of(&self, point: Point) -> Result<Moment, Failure> {
+        Ok(Moment { point, known: self.session.known(point.size)? })
+    }
+}
+
+fn point_request(at: Option<At>) -> Result<PointRequest, Failure> {
+    let Some(at) = at else { return Ok(PointRequest::default()) };
+    Ok(PointRequest {
+        as_of: at.as_of.map(|as_of| as_of.read().under("asOf")).transpose()?,
+        known_at: at.known_at.map(|known_at| known_at.read().under("knownAt")).transpose()?,
+        ledger_size: at.ledger_size.map(|size| size.0),
+    })
+}
+
+/// A point, and everything known at it.
+#[derive(Clone)]
+pub(crate) struct Moment {
+    pub(crate) point: Point,
+    pub(crate) known: Arc<Known>,
+}
+
+impl Moment {
+    /// T.
+    pub(crate) fn at(&self) -> Instant {
+        self.point.at
+    }
+
+    /// The node of an id, where it exists.
+    pub(crate) fn existing(&self, kind: NodeKind, id: &str) -> Result<Option<query::Node>, Failure> {
+        let Some(node) = self.known.reader().lookup(kind, id)? else { return Ok(None) };
+        Ok(self.known.exists(node, self.at())?.then_some(node))
+    }
+
+    pub(crate) fn id(&self, node: query::Node) -> Result<String, Failure> {
+        Ok(self.known.reader().id(node)?.to_string())
+    }
+}
+
+/// What an answer was computed from: asking again with the same asOf and ledgerSize gives the same answer, for ever.
+#[derive(SimpleObject)]
+pub(crate) struct Snapshot {
+    /// When it was true in the world.
+    as_of: DateTime,
+    /// What was known: the first so many records.
+    ledger_size: Long,
+    /// When the last of these was recorded.
+    recorded_at: Option<DateTime>,
+    /// The Merkle root over these records, in lower-case hexadecimal digits.
+    root: String,
+}
+
+impl Snapshot {
+    pub(crate) fn of(session: &Session, point: Point) -> Result<Self, Failure> {
+        let info = session.snapshot(point)?;
+        Ok(Self {
+            as_of: info.as_of.into(),
+            ledger_size: Long(info.ledger_size),
+            recorded_at: info.recorded_at.map(Into::into),
+            root: hex(&info.root),
+        })
+    }
+
+    /// As the response's extensions have it.
+    pub(crate) fn to_value(&self) -> Value {
+        let mut members = IndexMap::new();
+        members.insert(Name::new("asOf"), self.as_of.to_value());
+        members.insert(Name::new("ledgerSize"), self.ledger_size.to_value());
+        members.insert(Name::new("recordedAt"), self.recorded_at.as_ref().map_or(Value::Null, ScalarType::to_value));
+        members.insert(Name::new("root"), Value::String(self.root.clone()));
+        Value::Object(members)
+    }
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Which page of which list is asked for.
+pub(crate) struct Paging {
+    seal: Seal,
+    first: usize,
+    /// Where the cursor stands.
+    after: Option<(Point, u64)>,
+}
+
+impl Paging {
+    /// `of`: what the list hangs on; empty at the root.
+    pub(crate) fn read(
+        context: &Context<'_>,
+        list: List,
+        of: &str,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Self, Failure> {
+        let arguments = context.field().arguments().map_err(|error| Failure::bad(error.message))?;
+        let seal = Seal::new(list, &Asked::of(context)?.tenant, of, &arguments);
+        let after = after.map(|after| seal.open(&after).under("after")).transpose()?;
+        Ok(Self { seal, first: how_many(first, 100)?, after })
+    }
+
+    /// The moment that the page answers from: the cursor's, else the one given. An `at` beside a cursor must not
+    /// contradict it.
+    pub(crate) fn moment(&self, asked: &Asked, at: Option<At>) -> Result<Moment, Failure> {
+        let Some((point, _)) = self.after else { return asked.moment(at) };
+        let request = point_request(at).under("at")?;
+        if request.as_of.is_some_and(|as_of| as_of != point.at)
+            || request.ledger_size.is_some_and(|size| size != point.size)
+        {
+            return Err(cursor::bad("speaks of another point than `at`: leave out `at`, or begin again")).under("after");
+        }
+        self.follow(asked, point)
+    }
+
+    /// The same for a list that hangs on a node.
+    pub(crate) fn moment_beside(&self, asked: &Asked, moment: &Moment) -> Result<Moment, Failure> {
+        self.after.map_or_else(|| Ok(moment.clone()), |(point, _)| self.follow(asked, point))
+    }
+
+    fn follow(&self, asked: &Asked, point: Point) -> Result<Moment, Failure> {
+        let request = PointRequest { as_of: Some(point.at), known_at: None, ledger_size: Some(point.size) };
+        let point = asked
+            .session
+            .point(&request)
+            .map_err(|error| Failure::new(BAD_CURSOR, format!("the cursor's point cannot be read: {error}")))
+            .under("after")?;
+        asked.moment_of(point)
+    }
+
+    /// The page of the whole answer.
+    pub(crate) fn page<T>(self, moment: Moment, mut whole: Vec<T>) -> Result<Page<T>, Failure> {
+        let total = whole.len();
+        let start = match self.after {
+            None => 0,
+            Some((_, position)) => match usize::try_from(position) {
+                Ok(position) if position < total => position + 1,
+                _ => return Err(cursor::bad("stands behind the end of the list")).under("after"),
+            },
+        };
+        let end = start.saturating_add(self.first).min(total);
+        whole.truncate(end);
+        Ok(Page { seal: self.seal, moment, total, start, entries: whole.split_off(start) })
+    }
+}
+
+/// One page.
+pub(crate) struct Page<T> {
+    pub(crate) seal: Seal,
+    pub(crate) moment: Moment,
+    pub(crate) total: usize,
+    pub(crate) start: usize,
+    pub(crate) entries: Vec<T>,
+}
+
+/// `first` as a number of entries.
+pub(crate) fn how_many(first: Option<i32>, otherwise: usize) -> Result<usize, Failure> {
+    let Some(first) = first else { return Ok(otherwise) };
+    match u64::try_from(first) {
+        Ok(first) if first <= PAGE_SIZE => Ok(first as usize),
+        Ok(first) => Err(Failure::limit("a page of", first, PAGE_SIZE, "page_size")),
+        Err(_) => Err(Failure::bad("must be 0 or more")),
+    }
+    .under("first")
+}
+
+/// A count as GraphQL's Int, which has 32 bits.
+pub(crate) fn count(number: usize) -> Result<i32, Failure> {
+    i32::try_from(number).map_err(|_| Failure::limit("a count of", number as u64, i32::MAX as u64, "int_range"))
+}

@@ -1,0 +1,12 @@
+//! The wire's messages to the model's nouns, with every fault named, and back.
+
+mod read;
+mod time;
+mod write;
+
+pub use read::{Read, batch};
+pub use time::{instant, timestamp};
+pub use write::{record, request};
+
+#[cfg(test)]
+mod tests;

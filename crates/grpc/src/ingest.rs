@@ -1,0 +1,121 @@
+//! `asof.v1.Ingest`: batches in, acknowledgements out, in order.
+
+use std::pin::Pin;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use asof_engine::{Engine, Receipt, Tenant, Ticket};
+use asof_model::{Batch, Duration, Instant, Limits};
+use tokio::sync::{mpsc, watch};
+use tokio_stream::Stream;
+use tonic::{Code, Request, Response, Status, Streaming};
+
+use crate::proto::ingest_server::Ingest;
+use crate::proto::{ReconcileRequest, ReconcileResponse, WriteRequest, WriteResponse};
+use crate::{convert, status, tenant};
+
+/// How many batches of one stream are under way before the next one is read.
+const PIPELINED_BATCHES: usize = 64;
+
+/// The service.
+#[derive(Clone)]
+pub struct IngestService {
+    pub(crate) engine: Engine,
+    pub(crate) limits: Limits,
+    pub(crate) future_skew: Duration,
+    pub(crate) closing: watch::Receiver<bool>,
+}
+
+#[tonic::async_trait]
+impl Ingest for IngestService {
+    type WriteStream = Pin<Box<dyn Stream<Item = Result<WriteResponse, Status>> + Send>>;
+
+    async fn write(&self, request: Request<Streaming<WriteRequest>>) -> Result<Response<Self::WriteStream>, Status> {
+        let name = tenant::name(request.metadata())?;
+        let tenant = self.engine.tenant_or_create(&name).await.map_err(status::from_engine)?;
+        let (sender, mut receiver) = mpsc::channel(PIPELINED_BATCHES);
+        let service = self.clone();
+        tokio::spawn(async move { service.pump(&tenant, request.into_inner(), &sender).await });
+        let acknowledgements = async_stream::try_stream! {
+            while let Some(next) = receiver.recv().await {
+                let receipt = next?.wait().await.map_err(status::from_engine)?;
+                yield acknowledgement(receipt);
+            }
+        };
+        Ok(Response::new(Box::pin(acknowledgements)))
+    }
+
+    async fn reconcile(
+        &self,
+        _request: Request<Streaming<ReconcileRequest>>,
+    ) -> Result<Response<ReconcileResponse>, Status> {
+        Err(Status::unimplemented("Reconcile is not built yet: state what ended with Write, by facts with op END"))
+    }
+}
+
+impl IngestService {
+    /// Reads the stream and enqueues its batches, in order, up to the first that fails: that one's error is the last
+    /// thing sent, and nothing behind it is read.
+    async fn pump(
+        &self,
+        tenant: &Tenant,
+        mut requests: Streaming<WriteRequest>,
+        sender: &mpsc::Sender<Result<Ticket, Status>>,
+    ) {
+        let mut closing = self.closing.clone();
+        loop {
+            let next = tokio::select! {
+                next = requests.message() => next,
+                () = sender.closed() => return,
+                _ = closing.wait_for(|closing| *closing) => Err(Status::unavailable(
+                    "the server is closing: what is not acknowledged is to be sent again",
+                )),
+            };
+            let enqueued = match next {
+                Ok(None) => return,
+                Ok(Some(request)) => self.enqueue(tenant, request).await,
+                Err(error) => Err(self.explained(error)),
+            };
+            let last = enqueued.is_err();
+            if sender.send(enqueued).await.is_err() || last {
+                return;
+            }
+        }
+    }
+
+    async fn enqueue(&self, tenant: &Tenant, request: WriteRequest) -> Result<Ticket, Status> {
+        let batch: Batch = convert::batch(request)
+            .check(&self.limits, now().plus(self.future_skew))
+            .map_err(|(batch_id, faults)| status::refused(&batch_id, &faults))?;
+        tenant.enqueue(batch).await.map_err(status::from_engine)
+    }
+
+    /// The transport's own refusal of a message that is too large, with the limit's name.
+    fn explained(&self, error: Status) -> Status {
+        if error.code() == Code::OutOfRange {
+            let limit = self.limits.batch_bytes;
+            return Status::invalid_argument(format!(
+                "the batch passes the limit of {limit} bytes (batch_bytes): send it in parts ({})",
+                error.message()
+            ));
+        }
+        error
+    }
+}
+
+fn now() -> Instant {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Instant::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
+
+fn acknowledgement(receipt: Receipt) -> WriteResponse {
+    WriteResponse {
+        batch_id: receipt.batch_id,
+        first_index: receipt.first_index,
+        ledger_size: receipt.ledger_size,
+        recorded_at: Some(convert::timestamp(receipt.recorded_at)),
+        duplicate_batch: receipt.duplicate_batch,
+        duplicate_events: receipt.duplicate_events,
+        duplicate_facts: receipt.duplicate_facts,
+        conflicting: receipt.conflicting,
+    }
+}

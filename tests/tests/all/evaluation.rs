@@ -1,0 +1,59 @@
+//! The query crate alone, over records in memory, against the naive model: many more cases than a disk would let us.
+
+use std::sync::Arc;
+
+use asof_query::Known;
+use asof_tests::draw::{Answer, Ask, Case, Draw, history, shrink};
+use asof_tests::exact;
+use asof_tests::memory::Memory;
+use asof_tests::naive::{self, Ledger};
+
+use crate::chance::{cases, drawn, naive as answers, seed, told};
+
+fn both(case: &Case, loose: u64) -> (Answer, Answer) {
+    let mut ledger = Ledger::of(&case.before);
+    let size = ledger.size();
+    for batch in &case.after {
+        ledger.write(batch);
+    }
+    let ledger = Arc::new(ledger);
+    let expected = case.question.answer(&naive::Known::new(&ledger, size), case.at, true);
+    let known = Known::new(Arc::new(Memory::new(&ledger, size, loose)));
+    (expected, exact::answer(&case.question, &known, case.at, true))
+}
+
+#[test]
+fn says_what_the_naive_model_says() {
+    let (seed, mut asked) = (seed(), 0);
+    for number in 0..cases(1_000) {
+        let mut draw = Draw::new(seed.wrapping_mul(1_000_003).wrapping_add(number));
+        let batches = 1 + draw.below(14);
+        let history = history(&mut draw, batches);
+        let ledger = Arc::new(Ledger::of(&history));
+        let questions = drawn(&mut draw, &Ask::about(&history), ledger.size(), 12, 5);
+        let expected = answers(&ledger, &questions);
+        let mut known: Option<Known> = None;
+        for (each, expected) in questions.into_iter().zip(expected) {
+            if known.as_ref().is_none_or(|known| known.size() != each.size) {
+                known = Some(Known::new(Arc::new(Memory::new(&ledger, each.size, number))));
+            }
+            let found = known.as_ref().map(|known| exact::answer(&each.question, known, each.at, true));
+            if found.as_ref() != Some(&expected) {
+                let differs = |case: &Case| {
+                    let (expected, found) = both(case, number);
+                    expected != found
+                };
+                let case = Case::new(&history, each.size, each.question, each.at);
+                assert!(
+                    differs(&case),
+                    "the answer depends on what was asked before: {case:?} {found:?} {expected:?}"
+                );
+                let least = shrink(case, differs);
+                let (expected, found) = both(&least, number);
+                panic!("case {number} {}", told(seed, &least, &expected, &found));
+            }
+            asked += 1;
+        }
+    }
+    println!("{asked} questions");
+}
