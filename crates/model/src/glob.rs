@@ -64,41 +64,51 @@ pub fn globs_meet(a: &str, b: &str) -> bool {
     below[0]
 }
 
-/// Whether every string that matches `narrow` matches `wide`: a walk over the subset construction of both automata, over
-/// the letters that occur and one that does not. Exponential at worst in the number of `?` after a `*`, as inclusion of
-/// such patterns is; ordinary scopes take a few steps.
-pub fn glob_includes(wide: &str, narrow: &str) -> bool {
+/// Steps after which [`glob_includes`] gives up. Ordinary scopes take fewer than a hundred.
+pub const GLOB_STEPS_MAX: usize = 20_000;
+
+/// Whether every string that matches `narrow` matches `wide`; `None` where that takes more than [`GLOB_STEPS_MAX`] steps.
+///
+/// A search for a string that only `narrow` matches, over its places and the sets of places that `wide` may be in. Where
+/// `narrow` takes any letter, one that occurs in neither glob is the hardest for `wide`: the places that it leaves are among
+/// those that any other leaves. Of two sets of places, the one that holds the other is the easier and needs no walk.
+pub fn glob_includes(wide: &str, narrow: &str) -> Option<bool> {
     if !is_glob(narrow) {
-        return glob_matches(wide, narrow);
+        return Some(glob_matches(wide, narrow));
     }
     if !is_glob(wide) {
-        return false;
+        return Some(false);
     }
     if wide.chars().all(|sign| sign == '*') {
-        return true;
+        return Some(true);
     }
     let wide: Vec<char> = wide.chars().collect();
     let narrow: Vec<char> = narrow.chars().collect();
-    let mut letters: BTreeSet<Option<char>> =
-        wide.iter().chain(&narrow).filter(|c| !matches!(c, '*' | '?')).map(|c| Some(*c)).collect();
-    letters.insert(None);
-    let mut walked = BTreeSet::new();
-    let mut ahead = vec![(places(&wide, BTreeSet::from([0])), places(&narrow, BTreeSet::from([0])))];
-    while let Some(pair) = ahead.pop() {
-        if !walked.insert(pair.clone()) {
+    let mut walked: Vec<Vec<BTreeSet<usize>>> = vec![Vec::new(); narrow.len() + 1];
+    let mut ahead = vec![(0, places(&wide, BTreeSet::from([0])))];
+    let mut steps = 0;
+    while let Some((place, of_wide)) = ahead.pop() {
+        if walked[place].iter().any(|before| before.is_subset(&of_wide)) {
             continue;
         }
-        if pair.1.contains(&narrow.len()) && !pair.0.contains(&wide.len()) {
-            return false;
+        steps += 1 + walked[place].len() / 16;
+        if steps > GLOB_STEPS_MAX {
+            return None;
         }
-        for letter in &letters {
-            let next = step(&narrow, &pair.1, *letter);
-            if !next.is_empty() {
-                ahead.push((step(&wide, &pair.0, *letter), next));
+        match narrow.get(place) {
+            None if !of_wide.contains(&wide.len()) => return Some(false),
+            None => {}
+            Some('*') => {
+                ahead.push((place, step(&wide, &of_wide, None)));
+                ahead.push((place + 1, of_wide.clone()));
             }
+            Some('?') => ahead.push((place + 1, step(&wide, &of_wide, None))),
+            Some(letter) => ahead.push((place + 1, step(&wide, &of_wide, Some(*letter)))),
         }
+        walked[place].retain(|before| !of_wide.is_subset(before));
+        walked[place].push(of_wide);
     }
-    true
+    Some(true)
 }
 
 /// A glob as an automaton whose states are the places between its signs: a star may be passed without a letter.
@@ -153,10 +163,61 @@ mod tests {
         assert!(globs_meet("*", "*"));
         assert!(globs_meet("?*", "*?"));
         assert!(!globs_meet("?", "a?"));
-        assert!(glob_includes("a*", "ab*"));
-        assert!(!glob_includes("ab*", "a*"));
-        assert!(glob_includes("*?", "?*"));
-        assert!(!glob_includes("?*", "*"));
-        assert!(glob_includes("*", "*"));
+        for (wide, narrow, expected) in [
+            ("a*", "ab*", true),
+            ("ab*", "a*", false),
+            ("*?", "?*", true),
+            ("?*", "*", false),
+            ("*", "*", true),
+            ("*a*", "?a?", true),
+            ("*aa*", "a*a", false),
+            ("a*a", "aa*a", true),
+            ("a?*", "a*", false),
+        ] {
+            assert_eq!(glob_includes(wide, narrow), Some(expected), "{wide} {narrow}");
+        }
+    }
+
+    /// Against the definition, over every string of up to six letters: enough for patterns this short.
+    #[test]
+    fn includes_agrees_with_trying_all_strings() {
+        let mut patterns = vec![String::new()];
+        for length in 0..4 {
+            let longer: Vec<String> = patterns
+                .iter()
+                .filter(|pattern| pattern.len() == length)
+                .flat_map(|pattern| ['a', 'b', '*', '?'].map(|sign| format!("{pattern}{sign}")))
+                .collect();
+            patterns.extend(longer);
+        }
+        let mut texts = vec![String::new()];
+        for length in 0..6 {
+            let longer: Vec<String> = texts
+                .iter()
+                .filter(|text| text.len() == length)
+                .flat_map(|text| ['a', 'b', 'c'].map(|letter| format!("{text}{letter}")))
+                .collect();
+            texts.extend(longer);
+        }
+        let matched: Vec<Vec<bool>> = patterns
+            .iter()
+            .map(|pattern| texts.iter().map(|text| glob_matches(pattern, text)).collect())
+            .collect();
+        for (wide, of_wide) in patterns.iter().zip(&matched) {
+            for (narrow, of_narrow) in patterns.iter().zip(&matched) {
+                let expected = of_narrow.iter().zip(of_wide).all(|(narrow, wide)| !narrow || *wide);
+                assert_eq!(glob_includes(wide, narrow), Some(expected), "{wide} {narrow}");
+            }
+        }
+    }
+
+    #[test]
+    fn hostile_globs_end_soon() {
+        let marks = "?".repeat(1_000);
+        assert_eq!(glob_includes(&format!("*a{marks}"), "*?*"), Some(false));
+        assert_eq!(glob_includes(&format!("*{marks}"), &format!("{marks}*")), Some(true));
+        // Whatever these say, they say it.
+        let _ = glob_includes(&"*a?".repeat(600), &"*?a".repeat(600));
+        let _ = glob_includes(&"*ab*?".repeat(400), &"a*b?*".repeat(400));
     }
 }

@@ -12,7 +12,7 @@ mod timeline;
 mod value;
 
 pub use batch::{Batch, Fault};
-pub use glob::{glob_includes, glob_matches, globs_meet, is_glob};
+pub use glob::{GLOB_STEPS_MAX, glob_includes, glob_matches, globs_meet, is_glob};
 pub use kinds::{CoverageKind, EdgeKind, Effect, NodeKind, Outcome, Privilege, PrivilegeSet, SecretState};
 pub use limits::Limits;
 pub use listing::Listing;

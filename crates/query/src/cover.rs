@@ -65,12 +65,12 @@ impl Known {
     ) -> Result<bool, QueryError> {
         for coverage in self.coverages()?.iter() {
             let said = look(&coverage.timeline, t, span).value().and_then(|value| value.coverage());
-            if said.is_some_and(|said| {
-                said.kind == kind
-                    && speaks_of_privilege(said, privilege)
-                    && speaks_of_identity(said, identity)
-                    && includes(said, on)
-            }) {
+            if let Some(said) = said
+                && said.kind == kind
+                && speaks_of_privilege(said, privilege)
+                && speaks_of_identity(said, identity)
+                && includes(said, on)?
+            {
                 return Ok(true);
             }
         }
@@ -89,6 +89,6 @@ pub(crate) fn speaks_of_identity(said: &CoverageValue, id: &str) -> bool {
 }
 
 /// One of its resource globs matches the resource asked about, or includes the glob. No globs: all of them.
-pub(crate) fn includes(said: &CoverageValue, on: &On) -> bool {
-    said.resources.is_empty() || said.resources.iter().any(|glob| on.included_in(glob))
+pub(crate) fn includes(said: &CoverageValue, on: &On) -> Result<bool, QueryError> {
+    Ok(said.resources.is_empty() || on.included_in_any(&said.resources)?)
 }

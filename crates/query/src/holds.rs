@@ -79,7 +79,7 @@ impl Known {
             if allowed.is_empty() {
                 break;
             }
-            allowed = sets::less(allowed, takes(each, ask));
+            allowed = sets::less(allowed, takes(each, ask)?);
         }
         Ok(allowed)
     }
@@ -92,7 +92,7 @@ impl Known {
             && !given.is_empty()
             && (ask.conditional || !said.conditional)
             && speaks_of(said, ask.action)
-            && ask.on.counts(said)
+            && ask.on.counts(said)?
             && match ask.entitlement {
                 Some(wanted) => wanted.matches(&self.id(held.node)?),
                 None => true,
@@ -143,12 +143,12 @@ impl Known {
 }
 
 /// What a DENY takes away of what is asked.
-fn takes(held: &Held, ask: &Ask<'_>) -> PrivilegeSet {
-    let Some(said) = held.value.entitlement() else { return PrivilegeSet::EMPTY };
+fn takes(held: &Held, ask: &Ask<'_>) -> Result<PrivilegeSet, QueryError> {
+    let Some(said) = held.value.entitlement() else { return Ok(PrivilegeSet::EMPTY) };
     let counts = said.effect == Effect::Deny
         && said.privileges.intersects(ask.privileges)
         && (!ask.conditional || !said.conditional)
         && speaks_of(said, ask.action)
-        && ask.on.counts(said);
-    if counts { said.privileges } else { PrivilegeSet::EMPTY }
+        && ask.on.counts(said)?;
+    Ok(if counts { said.privileges } else { PrivilegeSet::EMPTY })
 }

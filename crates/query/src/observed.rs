@@ -54,9 +54,10 @@ impl Looks {
                     continue;
                 };
                 let said = piece.state.value().and_then(|value| value.coverage());
-                let Some(said) = said.filter(|said| said.kind == kind && includes(said, on)) else {
+                let Some(said) = said.filter(|said| said.kind == kind) else { continue };
+                if !includes(said, on)? {
                     continue;
-                };
+                }
                 let privileges =
                     if said.privileges.is_empty() { asked } else { sets::both(said.privileges, asked) };
                 let whose = (!said.identities.is_empty()).then(|| found.globs_of(&said.identities));

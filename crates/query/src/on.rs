@@ -4,7 +4,11 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use asof_model::{Effect, EntitlementValue, glob_includes, glob_matches, globs_meet, is_glob};
+use asof_model::{
+    Effect, EntitlementValue, GLOB_STEPS_MAX, glob_includes, glob_matches, globs_meet, is_glob,
+};
+
+use crate::QueryError;
 
 /// What a question is asked on.
 #[derive(Debug)]
@@ -45,20 +49,42 @@ impl On {
     }
 
     /// Every string that matches what is asked for matches the scope: a DENY counts, a coverage matches.
-    pub(crate) fn included_in(&self, scope: &str) -> bool {
+    pub(crate) fn included_in(&self, scope: &str) -> Result<bool, QueryError> {
         match self {
-            Self::Any => !scope.is_empty() && scope.bytes().all(|sign| sign == b'*'),
-            Self::One(id) => glob_matches(scope, id),
-            Self::Glob { glob, included, .. } => kept(included, scope, || glob_includes(scope, glob)),
+            Self::Any => Ok(!scope.is_empty() && scope.bytes().all(|sign| sign == b'*')),
+            Self::One(id) => Ok(glob_matches(scope, id)),
+            Self::Glob { glob, included, .. } => {
+                if let Some(known) = included.borrow().get(scope) {
+                    return Ok(*known);
+                }
+                let found = glob_includes(scope, glob).ok_or(QueryError::Limit {
+                    what: "comparing the glob that is asked on with a scope:",
+                    asked: GLOB_STEPS_MAX as u64 + 1,
+                    limit: GLOB_STEPS_MAX as u64,
+                    name: "glob_steps",
+                })?;
+                included.borrow_mut().insert(scope.to_owned(), found);
+                Ok(found)
+            }
         }
     }
 
     /// Whether a scope of the entitlement counts, as its effect has it.
-    pub(crate) fn counts(&self, said: &EntitlementValue) -> bool {
-        said.scopes.iter().any(|scope| match said.effect {
-            Effect::Allow => self.meets(scope),
-            Effect::Deny => self.included_in(scope),
-        })
+    pub(crate) fn counts(&self, said: &EntitlementValue) -> Result<bool, QueryError> {
+        match said.effect {
+            Effect::Allow => Ok(said.scopes.iter().any(|scope| self.meets(scope))),
+            Effect::Deny => self.included_in_any(&said.scopes),
+        }
+    }
+
+    /// Every string that matches what is asked for matches one of the scopes, always the same.
+    pub(crate) fn included_in_any(&self, scopes: &[String]) -> Result<bool, QueryError> {
+        for scope in scopes {
+            if self.included_in(scope)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// How explain prints it.
