@@ -16,4 +16,4 @@ pub use engine::{Engine, Options};
 pub use error::EngineError;
 pub use session::{Point, PointRequest, Session, SnapshotInfo};
 pub use tenant::Tenant;
-pub use writer::Ticket;
+pub use writer::{Lane, Ticket};

@@ -174,6 +174,13 @@ impl Reader for StoreReader {
         self.store.direct_holders(privileges, during, self.size).map(candidates).map_err(failed)
     }
 
+    fn holders_on(&self, resource: &str) -> Result<Option<RoaringBitmap>, QueryError> {
+        let mut check = || self.cancel.check().is_ok();
+        let found = self.store.holders_on(resource, self.size, &mut check).map_err(failed)?;
+        self.check()?;
+        Ok(Some(found))
+    }
+
     fn entangled(&self, privileges: PrivilegeSet) -> Result<RoaringBitmap, QueryError> {
         self.store.entangled(privileges).map_err(failed)
     }

@@ -13,7 +13,7 @@ use crate::EngineError;
 use crate::engine::Options;
 use crate::gate::Gate;
 use crate::session::Session;
-use crate::writer::{self, Job, QUEUE_BATCHES, Ticket};
+use crate::writer::{self, Job, Lane, QUEUE_BATCHES, Ticket};
 
 /// Reading a stretch of the ledger is bounded by its limit; this is for a disk that hangs.
 const READ_DEADLINE: StdDuration = StdDuration::from_secs(60);
@@ -74,13 +74,18 @@ impl Tenant {
     /// Checks a batch and puts it in the queue; waits while that is full. Batches are written in the order in which these
     /// calls are made.
     pub async fn enqueue(&self, batch: Batch) -> Result<Ticket, EngineError> {
+        self.enqueue_in(&Lane::default(), batch).await
+    }
+
+    /// The same for the next batch of a stream, which ends with the first that is refused.
+    pub async fn enqueue_in(&self, lane: &Lane, batch: Batch) -> Result<Ticket, EngineError> {
         let latest = writer::now().plus(self.options.future_skew);
         let faults = batch.faults(&self.options.limits, latest);
         if !faults.is_empty() {
             return Err(EngineError::Refused { batch_id: batch.batch_id, faults });
         }
         let (reply, receipt) = oneshot::channel();
-        self.send(Job::Write(batch, reply)).await?;
+        self.send(Job::Write(batch, lane.clone(), reply)).await?;
         Ok(Ticket(receipt))
     }
 

@@ -1,6 +1,8 @@
 //! The writer of a tenant: one thread that takes batches in the order in which they were enqueued, and writes those that
 //! wait together with one sync.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use asof_model::{Batch, Instant, Listing};
@@ -16,23 +18,37 @@ const GROUP_RECORDS: usize = 20_000;
 
 type Reply<T> = oneshot::Sender<Result<T, EngineError>>;
 
+/// The batches of one stream: once one of them is refused, none that was enqueued behind it is written.
+#[derive(Debug, Clone, Default)]
+pub struct Lane(Arc<AtomicBool>);
+
+impl Lane {
+    fn is_closed(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
+    fn close(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
 /// Something to write, on its way.
 pub(crate) enum Job {
-    Write(Batch, Reply<Receipt>),
+    Write(Batch, Lane, Reply<Receipt>),
     Reconcile(Listing, Reply<Reconciled>),
 }
 
 impl Job {
     fn records(&self) -> usize {
         match self {
-            Self::Write(batch, _) => batch.facts.len() + batch.observations.len(),
+            Self::Write(batch, ..) => batch.facts.len() + batch.observations.len(),
             Self::Reconcile(listing, _) => listing.parts.len(),
         }
     }
 
     fn refuse(self, error: EngineError) {
         match self {
-            Self::Write(_, reply) => drop(reply.send(Err(error))),
+            Self::Write(_, _, reply) => drop(reply.send(Err(error))),
             Self::Reconcile(_, reply) => drop(reply.send(Err(error))),
         }
     }
@@ -92,9 +108,12 @@ fn write_group(
     let mut failed = None;
     for job in jobs {
         let outcome = match job {
-            Job::Write(batch, reply) => {
-                take(&mut group, &mut failed, reply, |group| group.append(batch, now()))
+            Job::Write(_, lane, reply) if lane.is_closed() => {
+                Box::new(|_: Option<&StorageError>| drop(reply.send(Err(EngineError::Closed))))
             }
+            Job::Write(batch, lane, reply) => take(&mut group, &mut failed, reply, |group| {
+                group.append(batch, now()).inspect_err(|_| lane.close())
+            }),
             Job::Reconcile(listing, reply) => {
                 take(&mut group, &mut failed, reply, |group| group.reconcile(listing, now()))
             }

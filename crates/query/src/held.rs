@@ -70,7 +70,12 @@ impl<'a> What<'a> {
         } else {
             RoaringBitmap::new()
         };
-        let maybe = if effective { scope.clone() } else { direct.sure | direct.maybe | entangled };
+        let mut maybe = if effective { scope.clone() } else { direct.sure | direct.maybe | entangled };
+        if let (On::One(resource), false) = (&self.on, effective)
+            && let Some(holders) = known.reader().holders_on(resource)?
+        {
+            maybe &= holders | known.reader().entangled(PrivilegeSet::EMPTY)?;
+        }
         Ok(Candidates { maybe: maybe - &sure, sure })
     }
 

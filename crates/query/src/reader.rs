@@ -177,8 +177,15 @@ pub trait Reader: Send + Sync {
     /// `maybe`: knowledge K cuts what is kept about them.
     fn direct_holders(&self, privileges: PrivilegeSet, during: Interval) -> Result<Candidates, QueryError>;
 
+    /// Identities that themselves HOLD, or ever held, an entitlement with a scope that matches this resource, now or ever.
+    /// A superset is right; `None`: nothing is kept that would tell.
+    fn holders_on(&self, resource: &str) -> Result<Option<RoaringBitmap>, QueryError> {
+        let _ = resource;
+        Ok(None)
+    }
+
     /// Identities with a DENY entitlement for one of the privileges ever, or a MEMBER_OF edge ever: for them direct holding
-    /// does not decide. A superset is right.
+    /// does not decide. Without a privilege: those with a MEMBER_OF edge. A superset is right.
     fn entangled(&self, privileges: PrivilegeSet) -> Result<RoaringBitmap, QueryError>;
 
     /// Identities with an observation in the interval of one of the privileges and one of the outcomes.

@@ -33,6 +33,7 @@ pub(crate) enum Family {
     Statements,
     BySource,
     Adjacency,
+    Scopes,
     Posture,
     Revisions,
     Entangled,
@@ -45,7 +46,7 @@ impl Family {
     pub const LEDGER: [Self; 4] = [Self::Meta, Self::Ledger, Self::Batches, Self::Hashes];
 
     /// What is rebuilt from the ledger.
-    pub const VIEWS: [Self; 14] = [
+    pub const VIEWS: [Self; 15] = [
         Self::BatchIds,
         Self::Times,
         Self::EventIds,
@@ -55,6 +56,7 @@ impl Family {
         Self::Statements,
         Self::BySource,
         Self::Adjacency,
+        Self::Scopes,
         Self::Posture,
         Self::Revisions,
         Self::Entangled,
@@ -77,6 +79,7 @@ impl Family {
             Self::Statements => "statements",
             Self::BySource => "by_source",
             Self::Adjacency => "adjacency",
+            Self::Scopes => "scopes",
             Self::Posture => "posture",
             Self::Revisions => "revisions",
             Self::Entangled => "entangled",

@@ -208,6 +208,28 @@ fn timeline_from(from: &mut Decoder<'_>) -> Result<TimelineKey, StorageError> {
     Ok(of)
 }
 
+/// `scopes`: 0 and a fingerprint for a resource id, 1 and one for a glob; then the entitlement.
+pub(crate) fn scope(glob: bool, fingerprint: &[u8; 16], entitlement: u32) -> Vec<u8> {
+    let mut key = scope_prefix(glob, fingerprint);
+    key.extend(entitlement.to_be_bytes());
+    key
+}
+
+pub(crate) fn scope_prefix(glob: bool, fingerprint: &[u8; 16]) -> Vec<u8> {
+    let mut key = vec![u8::from(glob)];
+    key.extend(fingerprint);
+    key
+}
+
+/// All rows of globs.
+pub(crate) const SCOPE_GLOBS: [u8; 1] = [1];
+
+pub(crate) fn scope_from(key: &[u8]) -> Result<u32, StorageError> {
+    let mut from = Decoder::new("key of a scope", key);
+    from.take(17)?;
+    from.u32()
+}
+
 /// `by_source`: the source, then a timeline key.
 pub(crate) fn by_source(source: u32, of: TimelineKey) -> Vec<u8> {
     let mut key = source.to_be_bytes().to_vec();

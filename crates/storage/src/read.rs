@@ -322,6 +322,49 @@ impl Store {
         Ok(found)
     }
 
+    /// Identities that ever held an entitlement that ever had a scope that matches the resource. `go_on` is asked now and
+    /// then; what was found until it said no is given.
+    pub fn holders_on(
+        &self,
+        resource: &str,
+        size: u64,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<RoaringBitmap, StorageError> {
+        let mut entitlements = RoaringBitmap::new();
+        let literal = keys::scope_prefix(false, &views::fingerprint(resource));
+        for (key, value) in self.db.prefixed(Family::Scopes, &literal)? {
+            if views::decode_scope(&value)?.0 < size {
+                entitlements.insert(keys::scope_from(&key)?);
+            }
+        }
+        let (globs, end) = (keys::SCOPE_GLOBS, keys::after_prefix(&keys::SCOPE_GLOBS));
+        // Rows of one glob stand together: it is matched once.
+        let mut last: (String, bool) = (String::new(), false);
+        self.db.scan(Family::Scopes, &globs, end.as_deref(), false, &mut |key, value| {
+            let (index, glob) = views::decode_scope(value)?;
+            if last.0 != glob {
+                if !go_on() {
+                    return Ok(ControlFlow::Break(()));
+                }
+                last = (glob.to_owned(), asof_model::glob_matches(glob, resource));
+            }
+            if last.1 && index < size {
+                entitlements.insert(keys::scope_from(key)?);
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        let mut identities = RoaringBitmap::new();
+        for ordinal in entitlements {
+            if !go_on() {
+                break;
+            }
+            let entitlement = NodeKey { kind: NodeKind::Entitlement, ordinal };
+            let holders = self.adjacent(EdgeKind::Holds, true, entitlement, size)?;
+            identities.extend(holders.into_iter().map(|holder| holder.ordinal));
+        }
+        Ok(identities)
+    }
+
     /// Identities that were ever a member of a group, or ever denied one of the privileges.
     pub fn entangled(&self, privileges: PrivilegeSet) -> Result<RoaringBitmap, StorageError> {
         let mut found = RoaringBitmap::new();

@@ -73,6 +73,20 @@ pub struct Group<'a> {
     pub(crate) pending: Pending<'a>,
 }
 
+/// Makes a folder and syncs those that name it: a synced log is lost with a folder whose own name a power cut takes away.
+fn make_folder(path: &Path) -> std::io::Result<()> {
+    /// Of a data folder: `tenants` and the folder itself. Synced even where they are there: who made them may have been
+    /// stopped before it got to this.
+    const PARENTS_SYNCED: usize = 2;
+    let made = path.ancestors().take_while(|folder| !folder.exists()).count();
+    std::fs::create_dir_all(path)?;
+    for folder in path.ancestors().skip(1).take(made.max(PARENTS_SYNCED)) {
+        let named = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        std::fs::File::open(named)?.sync_all()?;
+    }
+    Ok(())
+}
+
 impl Store {
     /// Opens the database in this folder, or makes one; views that are behind the ledger are caught up.
     pub fn open(path: &Path) -> Result<(Self, Writer), StorageError> {
@@ -84,7 +98,7 @@ impl Store {
     }
 
     fn open_as_is(path: &Path) -> Result<Self, StorageError> {
-        std::fs::create_dir_all(path)
+        make_folder(path)
             .map_err(|error| StorageError::Io(format!("cannot make {}: {error}", path.display())))?;
         let db = Db::open(path)?;
         match db.get(Family::Meta, META_FORMAT)? {

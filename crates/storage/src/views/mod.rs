@@ -5,6 +5,7 @@ mod digest;
 mod entangled;
 mod events;
 mod posture;
+mod scopes;
 mod timelines;
 mod usage;
 
@@ -15,6 +16,7 @@ pub(crate) use digest::digest;
 pub(crate) use entangled::MEMBERS;
 pub(crate) use events::decode as decode_event;
 pub(crate) use posture::decode_revision;
+pub(crate) use scopes::{decode_scope, fingerprint};
 pub(crate) use timelines::decode_statement;
 pub(crate) use usage::decode_part;
 
@@ -90,6 +92,7 @@ impl Views {
             dictionary: Dictionary::open(db)?,
             others: vec![
                 Box::new(timelines::Timelines::default()),
+                Box::new(scopes::Scopes),
                 Box::new(entangled::Entangled::open(db)?),
                 Box::new(posture::Posture::default()),
                 Box::new(events::Events),
