@@ -116,6 +116,8 @@ fn ingest(
     let server = Server::start(asof, data)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (records, took) = runtime.block_on(send(server.address(), batches))?;
+    // Its connection is closed with it; the server would wait for that.
+    drop(runtime);
     let run = Ingest { records, seconds: took.as_secs_f64(), resident_mb: server.resident_mb() };
     server.stop()?;
     Ok(run)

@@ -9,8 +9,8 @@ use asof_model::{
     RecordBody, Statement, StatementOp, Timeline, Value,
 };
 use asof_query::{
-    Candidates, Direction, Edge, Event, EventAxis, Key as OrdinalKey, Node, QueryError, Reader, Recorded,
-    Text,
+    Candidates, CoverageKey, Direction, Edge, Event, EventAxis, Key as OrdinalKey, Node, QueryError, Reader,
+    Recorded, Text,
 };
 
 use roaring::RoaringBitmap;
@@ -25,7 +25,7 @@ pub struct Memory {
     nodes: BTreeMap<NodeRef, (Node, u64)>,
     ids: BTreeMap<Node, Arc<str>>,
     texts: Vec<Arc<str>>,
-    coverages: Arc<[(u32, Arc<str>, Arc<str>)]>,
+    coverages: Arc<[CoverageKey]>,
     keys: Vec<(Key, OrdinalKey)>,
     statements: BTreeMap<OrdinalKey, Vec<Recorded<Statement>>>,
     events: Vec<Event>,
@@ -43,7 +43,7 @@ impl Memory {
             nodes.insert(named.clone(), (Node { kind: named.kind, ordinal }, place as u64));
         }
         let ids = nodes.iter().map(|(named, (node, _))| (*node, Arc::from(named.id.as_str()))).collect();
-        let mut coverages: Vec<(u32, Arc<str>, Arc<str>)> = Vec::new();
+        let mut coverages: Vec<CoverageKey> = Vec::new();
         let mut keys = Vec::new();
         for key in &known.keys {
             let ordinal = match key {
@@ -222,7 +222,7 @@ impl Reader for Memory {
         Ok(ends.collect())
     }
 
-    fn coverages(&self) -> Result<Arc<[(u32, Arc<str>, Arc<str>)]>, QueryError> {
+    fn coverages(&self) -> Result<Arc<[CoverageKey]>, QueryError> {
         Ok(Arc::clone(&self.coverages))
     }
 

@@ -99,7 +99,10 @@ impl Snapshot {
         let mut members = IndexMap::new();
         members.insert(Name::new("asOf"), self.as_of.to_value());
         members.insert(Name::new("ledgerSize"), self.ledger_size.to_value());
-        members.insert(Name::new("recordedAt"), self.recorded_at.as_ref().map_or(Value::Null, ScalarType::to_value));
+        members.insert(
+            Name::new("recordedAt"),
+            self.recorded_at.as_ref().map_or(Value::Null, ScalarType::to_value),
+        );
         members.insert(Name::new("root"), Value::String(self.root.clone()));
         Value::Object(members)
     }
@@ -145,24 +148,15 @@ impl Paging {
         if request.as_of.is_some_and(|as_of| as_of != point.at)
             || request.ledger_size.is_some_and(|size| size != point.size)
         {
-            return Err(cursor::bad("speaks of another point than `at`: leave out `at`, or begin again")).under("after");
+            return Err(cursor::bad("speaks of another point than `at`: leave out `at`, or begin again"))
+                .under("after");
         }
-        self.follow(asked, point)
+        follow(asked, point)
     }
 
     /// The same for a list that hangs on a node.
     pub(crate) fn moment_beside(&self, asked: &Asked, moment: &Moment) -> Result<Moment, Failure> {
-        self.after.map_or_else(|| Ok(moment.clone()), |(point, _)| self.follow(asked, point))
-    }
-
-    fn follow(&self, asked: &Asked, point: Point) -> Result<Moment, Failure> {
-        let request = PointRequest { as_of: Some(point.at), known_at: None, ledger_size: Some(point.size) };
-        let point = asked
-            .session
-            .point(&request)
-            .map_err(|error| Failure::new(BAD_CURSOR, format!("the cursor's point cannot be read: {error}")))
-            .under("after")?;
-        asked.moment_of(point)
+        self.after.map_or_else(|| Ok(moment.clone()), |(point, _)| follow(asked, point))
     }
 
     /// The page of the whole answer.
@@ -179,6 +173,17 @@ impl Paging {
         whole.truncate(end);
         Ok(Page { seal: self.seal, moment, total, start, entries: whole.split_off(start) })
     }
+}
+
+/// The moment of a cursor.
+fn follow(asked: &Asked, point: Point) -> Result<Moment, Failure> {
+    let request = PointRequest { as_of: Some(point.at), known_at: None, ledger_size: Some(point.size) };
+    let point = asked
+        .session
+        .point(&request)
+        .map_err(|error| Failure::new(BAD_CURSOR, format!("the cursor's point cannot be read: {error}")))
+        .under("after")?;
+    asked.moment_of(point)
 }
 
 /// One page.
@@ -203,5 +208,6 @@ pub(crate) fn how_many(first: Option<i32>, otherwise: usize) -> Result<usize, Fa
 
 /// A count as GraphQL's Int, which has 32 bits.
 pub(crate) fn count(number: usize) -> Result<i32, Failure> {
-    i32::try_from(number).map_err(|_| Failure::limit("a count of", number as u64, i32::MAX as u64, "int_range"))
+    i32::try_from(number)
+        .map_err(|_| Failure::limit("a count of", number as u64, i32::MAX as u64, "int_range"))
 }

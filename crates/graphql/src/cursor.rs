@@ -77,7 +77,9 @@ impl Seal {
     /// The point and position of a cursor of this list.
     pub(crate) fn open(self, cursor: &str) -> Result<(Point, u64), Failure> {
         let bytes = URL_SAFE_NO_PAD.decode(cursor).ok().filter(|bytes| bytes.len() == LENGTH);
-        let Some(bytes) = bytes else { return Err(bad("is no cursor; give an endCursor or an edge's cursor")) };
+        let Some(bytes) = bytes else {
+            return Err(bad("is no cursor; give an endCursor or an edge's cursor"));
+        };
         let (said, sum) = bytes.split_at(LENGTH - CHECKSUM);
         if checksum(said) != sum {
             return Err(bad("is no cursor that was given out; give an endCursor or an edge's cursor"));
@@ -86,7 +88,9 @@ impl Seal {
             return Err(bad("was made by another version: begin again without it"));
         }
         if said[1] != self.list as u8 || said[2 + 3 * 8..] != self.digest {
-            return Err(bad("belongs to another list: give it with the arguments, and to the tenant, it came from"));
+            return Err(bad(
+                "belongs to another list: give it with the arguments, and to the tenant, it came from",
+            ));
         }
         let number = |place: usize| {
             let mut eight = [0; 8];
@@ -108,7 +112,9 @@ pub(crate) fn bad(why: &str) -> Failure {
 
 fn checksum(said: &[u8]) -> [u8; CHECKSUM] {
     let mut sum = [0; CHECKSUM];
-    sum.copy_from_slice(&Sha256::new().chain_update(b"asof cursor").chain_update(said).finalize()[..CHECKSUM]);
+    sum.copy_from_slice(
+        &Sha256::new().chain_update(b"asof cursor").chain_update(said).finalize()[..CHECKSUM],
+    );
     sum
 }
 
@@ -120,7 +126,10 @@ fn canonical(value: &Value) -> serde_json::Value {
             let mut given: Vec<_> = members.iter().filter(|(_, value)| **value != Value::Null).collect();
             given.sort_by_key(|(name, _)| name.as_str());
             serde_json::Value::Array(
-                given.into_iter().map(|(name, value)| serde_json::json!([name.as_str(), canonical(value)])).collect(),
+                given
+                    .into_iter()
+                    .map(|(name, value)| serde_json::json!([name.as_str(), canonical(value)]))
+                    .collect(),
             )
         }
         // An enumeration's member is a name in the text and a string in the variables.
@@ -178,7 +187,9 @@ mod tests {
         ] {
             assert!(other.open(&cursor).is_err());
         }
-        for forged in ["", "x", &cursor[1..], &format!("{cursor}AAAA"), &cursor.replace(&cursor[20..24], "AAAA")] {
+        for forged in
+            ["", "x", &cursor[1..], &format!("{cursor}AAAA"), &cursor.replace(&cursor[20..24], "AAAA")]
+        {
             assert!(own.open(forged).is_err(), "{forged}");
         }
     }

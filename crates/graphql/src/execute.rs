@@ -8,7 +8,7 @@ use async_graphql::{Error, ErrorExtensionValues, Pos, Request, Response, ServerE
 
 use crate::asked::{Asked, Snapshot};
 use crate::failure::{BAD_REQUEST, Failure, LIMIT_EXCEEDED};
-use crate::{Schema, limits, nesting, schema};
+use crate::{Schema, expansion, limits, nesting, schema};
 
 static SCHEMA: LazyLock<Schema> = LazyLock::new(schema);
 
@@ -19,8 +19,8 @@ pub async fn execute(tenant: Tenant, request: impl Into<Request>) -> Response {
 
 /// Answers a request from a tenant, within a deadline.
 pub async fn execute_within(tenant: Tenant, request: impl Into<Request>, deadline: Duration) -> Response {
-    let request = request.into();
-    if let Err(failure) = nesting::check(&request) {
+    let mut request = request.into();
+    if let Err(failure) = nesting::check(&request).and_then(|()| expansion::check(&mut request)) {
         return refuse(failure);
     }
     let name = tenant.name().to_owned();

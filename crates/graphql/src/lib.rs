@@ -3,11 +3,13 @@
 //! It knows names, cursors, limits and error codes; it does not know what holding or using means. Every request runs inside one call of
 //! the engine's gate, so its resolvers are plain synchronous reads.
 
+mod any;
 mod asked;
 mod change;
 mod cursor;
 mod enums;
 mod execute;
+mod expansion;
 mod failure;
 mod input;
 mod limits;

@@ -8,7 +8,7 @@ pub(crate) const PAGE_SIZE: u64 = 10_000;
 pub(crate) const QUERY_DEPTH: usize = 24;
 /// Fields of one request.
 pub(crate) const QUERY_FIELDS: usize = 2_000;
-/// Nesting of brackets in a request's text, and of its variables.
-pub(crate) const NESTING: usize = 96;
+/// Nesting of brackets in a request's text, and in its variables: reading them takes stack, some 30 KiB a level.
+pub(crate) const NESTING: usize = 32;
 /// How long a request may take.
 pub const DEADLINE: Duration = Duration::from_secs(60);

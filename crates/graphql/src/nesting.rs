@@ -83,7 +83,8 @@ mod tests {
 
     #[test]
     fn what_nests_too_deep_is_refused() {
-        let deep = format!("{{ identities(where: {}{}) {{ totalCount }} }}", "{not: ".repeat(500), "}".repeat(500));
+        let deep =
+            format!("{{ identities(where: {}{}) {{ totalCount }} }}", "{not: ".repeat(500), "}".repeat(500));
         assert!(check(&Request::new(deep)).is_err());
         assert!(check(&Request::new("{ ledger { size } }")).is_ok());
     }

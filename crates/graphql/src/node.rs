@@ -1,14 +1,16 @@
-//! Nodes: six kinds, and what they have in common.
+//! The six kinds of node, and what they have in common.
+
+#![expect(clippy::unused_async, reason = "resolvers are async by form; these read and do not wait")]
 
 use std::sync::Arc;
 
-use asof_model::{EdgeKind, EntitlementValue, NodeKind as Kind, SecretValue, State as Resolved};
+use asof_model::{EdgeKind, EntitlementValue, SecretValue, State as Resolved};
 use asof_query as query;
 use asof_query::{Direction, Key};
-use async_graphql::{Context, ID, Interface, Object};
+use async_graphql::{Context, ID, Object};
 
 use crate::asked::{Asked, Moment, Paging, how_many};
-use crate::change::{GrantEntry, Step};
+use crate::change::GrantEntry;
 use crate::cursor::List;
 use crate::enums::{CoverageKind, Effect, NodeKind, Privilege, SecretState, privileges as shown_privileges};
 use crate::failure::{Failure, Under as _};
@@ -81,55 +83,55 @@ macro_rules! node {
         #[Object]
         impl $name {
             /// Stable and unique within its kind.
-            async fn id(&self) -> Result<ID, Failure> {
+            pub(crate) async fn id(&self) -> Result<ID, Failure> {
                 Ok(self.0.moment.id(self.0.node)?.into())
             }
 
             /// What it is.
-            async fn kind(&self) -> NodeKind {
+            pub(crate) async fn kind(&self) -> NodeKind {
                 self.0.node.kind.into()
             }
 
             /// What people call it.
-            async fn name(&self) -> Result<Option<String>, Failure> {
+            pub(crate) async fn name(&self) -> Result<Option<String>, Failure> {
                 Ok(self.0.value()?.and_then(|value| given(&value.node()?.name)))
             }
 
             /// Free, lower-case, dotted: `aws.iam.role`.
             #[graphql(name = "type")]
-            async fn node_type(&self) -> Result<Option<String>, Failure> {
+            pub(crate) async fn node_type(&self) -> Result<Option<String>, Failure> {
                 Ok(self.0.value()?.and_then(|value| given(&value.node()?.node_type)))
             }
 
             /// Free pairs, by key.
-            async fn attributes(&self) -> Result<Vec<Attribute>, Failure> {
+            pub(crate) async fn attributes(&self) -> Result<Vec<Attribute>, Failure> {
                 let value = self.0.value()?;
                 Ok(value.and_then(|value| Some(attributes(&value.node()?.attributes))).unwrap_or_default())
             }
 
             /// Its state at asOf is a value.
-            async fn inventoried(&self) -> Result<bool, Failure> {
+            pub(crate) async fn inventoried(&self) -> Result<bool, Failure> {
                 Ok(self.0.state()?.is_value())
             }
 
             /// Its state at asOf is deleted: only lists with includeDeleted hold such a node.
-            async fn deleted(&self) -> Result<bool, Failure> {
+            pub(crate) async fn deleted(&self) -> Result<bool, Failure> {
                 Ok(self.0.state()? == Resolved::Deleted)
             }
 
             /// Those that OWN it at asOf.
-            async fn owners(&self) -> Result<Vec<Owner>, Failure> {
+            pub(crate) async fn owners(&self) -> Result<Vec<Owner>, Failure> {
                 self.0.follow(EdgeKind::Owns, Direction::In)
             }
 
             /// The node's own timeline, as known at the query's ledger size: the stretches of one state, earliest first.
-            async fn history(&self) -> Result<Vec<Version>, Failure> {
+            pub(crate) async fn history(&self) -> Result<Vec<Version>, Failure> {
                 let versions = self.0.moment.known.versions(self.0.key())?;
                 Ok(versions.iter().map(|version| Version::new(self.0.key(), version)).collect())
             }
 
             /// Every state that was ever recorded for it, superseded ones too, in ledger order.
-            async fn revisions(&self) -> Result<Vec<Revision>, Failure> {
+            pub(crate) async fn revisions(&self) -> Result<Vec<Revision>, Failure> {
                 let said = self.0.moment.known.reader().statements(self.0.key())?;
                 said.iter().map(|said| Revision::new(&self.0.moment, self.0.key(), said)).collect()
             }
@@ -139,171 +141,176 @@ macro_rules! node {
     };
 }
 
-node!(Identity, "A service account, role, group, workload identity, OAuth app or AI agent. The edges that a node's fields follow are those in force at asOf.", {
-    /// Entitlements, allowed or denied, held directly at asOf; effective: through groups and assumable roles too, each with the way it is held.
-    /// privileges: with one of them. on: with a scope that some string matches that matches `on` as well, for either effect.
-    async fn entitlements(
-        &self,
-        context: &Context<'_>,
-        privileges: Option<Vec<Privilege>>,
-        on: Option<String>,
-        #[graphql(default_with = "Some(false)")] effective: Option<bool>,
-        #[graphql(default_with = "Some(100)")] first: Option<i32>,
-        after: Option<String>,
-    ) -> Result<GrantConnection, Failure> {
-        let paging = Paging::read(context, List::Entitlements, &self.0.named()?, first, after)?;
-        let moment = paging.moment_beside(Asked::of(context)?, &self.0.moment)?;
-        let grants = moment.known.entitlements(
-            moment.at(),
-            self.0.node,
-            privilege_set(privileges),
-            on.as_deref(),
-            effective.unwrap_or(false),
-        )?;
-        let identity = self.0.node;
-        let entries = grants.into_iter().map(|grant| GrantEntry { identity, grant }).collect();
-        Ok(GrantConnection(paging.page(moment, entries)?))
-    }
-
-    /// What it authenticates with.
-    async fn secrets(&self) -> Result<Vec<Secret>, Failure> {
-        self.0.follow(EdgeKind::AuthenticatesWith, Direction::Out)
-    }
-
-    /// What runs as it.
-    async fn workloads(&self) -> Result<Vec<Workload>, Failure> {
-        self.0.follow(EdgeKind::RunsAs, Direction::In)
-    }
-
-    /// Its groups.
-    async fn member_of(&self) -> Result<Vec<Identity>, Failure> {
-        self.0.follow(EdgeKind::MemberOf, Direction::Out)
-    }
-
-    /// What it can act as, directly.
-    async fn can_assume(&self) -> Result<Vec<Identity>, Failure> {
-        self.0.follow(EdgeKind::CanAssume, Direction::Out)
-    }
-
-    /// Observed use, grouped by privilege and resource and in this order (no resource first): counts per outcome, first and last time.
-    async fn usage(
-        &self,
-        during: Window,
-        privileges: Option<Vec<Privilege>>,
-        #[graphql(default_with = "Some(100)")] first: Option<i32>,
-    ) -> Result<Vec<Usage>, Failure> {
-        let (first, during) = (how_many(first, 100)?, during.read().under("during")?);
-        let moment = &self.0.moment;
-        let mut found = moment.known.usage(moment.at(), self.0.node, &during, privilege_set(privileges))?;
-        found.truncate(first);
-        found.iter().map(|usage| Usage::show(usage, moment)).collect()
-    }
-
-    /// Held at asOf and not used in the window: what could be taken away. By entitlement, then privilege. lastUsed: the latest such use up
-    /// to and at asOf, whatever the window.
-    async fn unused(
-        &self,
-        during: Window,
-        privileges: Option<Vec<Privilege>>,
-    ) -> Result<Vec<UnusedPrivilege>, Failure> {
-        let filter = query::UnusedWhere {
-            privileges: privilege_set(privileges),
-            during: during.read().under("during")?,
-        };
-        let moment = &self.0.moment;
-        let found = moment.known.unused(moment.at(), self.0.node, &filter)?;
-        found.iter().map(|unused| UnusedPrivilege::show(unused, moment)).collect()
-    }
-
-    /// The uncovered observations themselves: what usedWithoutHolding means for this identity.
-    #[expect(clippy::too_many_arguments, reason = "the contract's")]
-    async fn uncovered(
-        &self,
-        context: &Context<'_>,
-        during: Window,
-        privileges: Option<Vec<Privilege>>,
-        covered_by: Option<Vec<Privilege>>,
-        #[graphql(default_with = "Some(false)")] effective: Option<bool>,
-        explained: Option<bool>,
-        posture_known: Option<bool>,
-        #[graphql(default_with = "Some(100)")] first: Option<i32>,
-        after: Option<String>,
-    ) -> Result<ObservationConnection, Failure> {
-        let paging = Paging::read(context, List::Uncovered, &self.0.named()?, first, after)?;
-        let moment = paging.moment_beside(Asked::of(context)?, &self.0.moment)?;
-        let seen = query::SeenWhere {
-            privileges: privilege_set(privileges),
-            outcomes: Some(vec![asof_model::Outcome::Success]),
-            ..query::SeenWhere::default()
-        };
-        let filter = query::UncoveredWhere {
-            used: query::UsedWhere { during: during.read().under("during")?, seen, min_count: 1 },
-            covered_by: privilege_set(covered_by),
-            effective: effective.unwrap_or(false),
-            explained,
-            posture_known,
-        };
-        let found = moment.known.uncovered(moment.at(), self.0.node, &filter)?;
-        Ok(ObservationConnection(paging.page(moment, found)?))
-    }
-
-    /// What was looked at, as ObservedWhere has it, and what was not. The window has a beginning: from or last.
-    async fn coverage(
-        &self,
-        during: Window,
-        privileges: Option<Vec<Privilege>>,
-        on: Option<String>,
-        #[graphql(default_with = "Some(CoverageKind::Observations)")] kind: Option<CoverageKind>,
-    ) -> Result<Coverage, Failure> {
-        let during = during.read().under("during")?;
-        if during.from.is_none() && during.last.is_none() {
-            return Err(Failure::bad("has no beginning: give `from` or `last`")).under("during");
+node!(
+    Identity,
+    "A service account, role, group, workload identity, OAuth app or AI agent. The edges that a node's fields follow are those in force at asOf.",
+    {
+        /// Entitlements, allowed or denied, held directly at asOf; effective: through groups and assumable roles too, each with the way it is held.
+        /// privileges: with one of them. on: with a scope that some string matches that matches `on` as well, for either effect.
+        async fn entitlements(
+            &self,
+            context: &Context<'_>,
+            privileges: Option<Vec<Privilege>>,
+            on: Option<String>,
+            #[graphql(default_with = "Some(false)")] effective: Option<bool>,
+            #[graphql(default_with = "Some(100)")] first: Option<i32>,
+            after: Option<String>,
+        ) -> Result<GrantConnection, Failure> {
+            let paging = Paging::read(context, List::Entitlements, &self.0.named()?, first, after)?;
+            let moment = paging.moment_beside(Asked::of(context)?, &self.0.moment)?;
+            let grants = moment.known.entitlements(
+                moment.at(),
+                self.0.node,
+                privilege_set(privileges),
+                on.as_deref(),
+                effective.unwrap_or(false),
+            )?;
+            let identity = self.0.node;
+            let entries = grants.into_iter().map(|grant| GrantEntry { identity, grant }).collect();
+            Ok(GrantConnection(paging.page(moment, entries)?))
         }
-        let filter = query::ObservedWhere {
-            during,
-            privileges: privilege_set(privileges),
-            on,
-            kind: kind.unwrap_or(CoverageKind::Observations).into(),
-        };
-        let moment = &self.0.moment;
-        Ok(Coverage::of(&moment.known.gaps(moment.at(), self.0.node, &filter)?))
-    }
 
-    /// Per step: what may be held, as itself, on `*`, at its start, and the observations within it.
-    async fn timeline(&self, during: Window, every: Duration) -> Result<Vec<TimelinePoint>, Failure> {
-        let (during, every) = (during.read().under("during")?, every.read().under("every")?);
-        let moment = &self.0.moment;
-        let points = moment.known.activity(moment.at(), self.0.node, &during, every)?;
-        Ok(points.into_iter().map(Into::into).collect())
-    }
+        /// What it authenticates with.
+        async fn secrets(&self) -> Result<Vec<Secret>, Failure> {
+            self.0.follow(EdgeKind::AuthenticatesWith, Direction::Out)
+        }
 
-    /// Its own observations, by (time, ledger index).
-    async fn observations(
-        &self,
-        context: &Context<'_>,
-        #[graphql(name = "where")] filter: Option<ObservationWhere>,
-        during: Window,
-        #[graphql(default_with = "Some(100)")] first: Option<i32>,
-        after: Option<String>,
-    ) -> Result<ObservationConnection, Failure> {
-        let paging = Paging::read(context, List::Observations, &self.0.named()?, first, after)?;
-        let moment = paging.moment_beside(Asked::of(context)?, &self.0.moment)?;
-        let filter = filter.unwrap_or_default().read().under("where")?;
-        let during = during.read().under("during")?;
-        let found = moment.known.observations(moment.at(), Some(self.0.node), &filter, &during)?;
-        Ok(ObservationConnection(paging.page(moment, found)?))
-    }
+        /// What runs as it.
+        async fn workloads(&self) -> Result<Vec<Workload>, Failure> {
+            self.0.follow(EdgeKind::RunsAs, Direction::In)
+        }
 
-    /// The earliest of its SUCCESS observations up to and at asOf.
-    async fn first_used(&self) -> Result<Option<DateTime>, Failure> {
-        Ok(self.0.moment.known.first_used(self.0.moment.at(), self.0.node)?.map(Into::into))
-    }
+        /// Its groups.
+        async fn member_of(&self) -> Result<Vec<Identity>, Failure> {
+            self.0.follow(EdgeKind::MemberOf, Direction::Out)
+        }
 
-    /// The latest of its SUCCESS observations up to and at asOf.
-    async fn last_used(&self) -> Result<Option<DateTime>, Failure> {
-        Ok(self.0.moment.known.last_used(self.0.moment.at(), self.0.node)?.map(Into::into))
+        /// What it can act as, directly.
+        async fn can_assume(&self) -> Result<Vec<Identity>, Failure> {
+            self.0.follow(EdgeKind::CanAssume, Direction::Out)
+        }
+
+        /// Observed use, grouped by privilege and resource and in this order (no resource first): counts per outcome, first and last time.
+        async fn usage(
+            &self,
+            during: Window,
+            privileges: Option<Vec<Privilege>>,
+            #[graphql(default_with = "Some(100)")] first: Option<i32>,
+        ) -> Result<Vec<Usage>, Failure> {
+            let (first, during) = (how_many(first, 100)?, during.read().under("during")?);
+            let moment = &self.0.moment;
+            let mut found =
+                moment.known.usage(moment.at(), self.0.node, &during, privilege_set(privileges))?;
+            found.truncate(first);
+            found.iter().map(|usage| Usage::show(usage, moment)).collect()
+        }
+
+        /// Held at asOf and not used in the window: what could be taken away. By entitlement, then privilege. lastUsed: the latest such use up
+        /// to and at asOf, whatever the window.
+        async fn unused(
+            &self,
+            during: Window,
+            privileges: Option<Vec<Privilege>>,
+        ) -> Result<Vec<UnusedPrivilege>, Failure> {
+            let filter = query::UnusedWhere {
+                privileges: privilege_set(privileges),
+                during: during.read().under("during")?,
+            };
+            let moment = &self.0.moment;
+            let found = moment.known.unused(moment.at(), self.0.node, &filter)?;
+            found.iter().map(|unused| UnusedPrivilege::show(unused, moment)).collect()
+        }
+
+        /// The uncovered observations themselves: what usedWithoutHolding means for this identity.
+        #[expect(clippy::too_many_arguments, reason = "the contract's")]
+        async fn uncovered(
+            &self,
+            context: &Context<'_>,
+            during: Window,
+            privileges: Option<Vec<Privilege>>,
+            covered_by: Option<Vec<Privilege>>,
+            #[graphql(default_with = "Some(false)")] effective: Option<bool>,
+            explained: Option<bool>,
+            posture_known: Option<bool>,
+            #[graphql(default_with = "Some(100)")] first: Option<i32>,
+            after: Option<String>,
+        ) -> Result<ObservationConnection, Failure> {
+            let paging = Paging::read(context, List::Uncovered, &self.0.named()?, first, after)?;
+            let moment = paging.moment_beside(Asked::of(context)?, &self.0.moment)?;
+            let seen = query::SeenWhere {
+                privileges: privilege_set(privileges),
+                outcomes: Some(vec![asof_model::Outcome::Success]),
+                ..query::SeenWhere::default()
+            };
+            let filter = query::UncoveredWhere {
+                used: query::UsedWhere { during: during.read().under("during")?, seen, min_count: 1 },
+                covered_by: privilege_set(covered_by),
+                effective: effective.unwrap_or(false),
+                explained,
+                posture_known,
+            };
+            let found = moment.known.uncovered(moment.at(), self.0.node, &filter)?;
+            Ok(ObservationConnection(paging.page(moment, found)?))
+        }
+
+        /// What was looked at, as ObservedWhere has it, and what was not. The window has a beginning: from or last.
+        async fn coverage(
+            &self,
+            during: Window,
+            privileges: Option<Vec<Privilege>>,
+            on: Option<String>,
+            #[graphql(default_with = "Some(CoverageKind::Observations)")] kind: Option<CoverageKind>,
+        ) -> Result<Coverage, Failure> {
+            let during = during.read().under("during")?;
+            if during.from.is_none() && during.last.is_none() {
+                return Err(Failure::bad("has no beginning: give `from` or `last`")).under("during");
+            }
+            let filter = query::ObservedWhere {
+                during,
+                privileges: privilege_set(privileges),
+                on,
+                kind: kind.unwrap_or(CoverageKind::Observations).into(),
+            };
+            let moment = &self.0.moment;
+            Ok(Coverage::of(&moment.known.gaps(moment.at(), self.0.node, &filter)?))
+        }
+
+        /// Per step: what may be held, as itself, on `*`, at its start, and the observations within it.
+        async fn timeline(&self, during: Window, every: Duration) -> Result<Vec<TimelinePoint>, Failure> {
+            let (during, every) = (during.read().under("during")?, every.read().under("every")?);
+            let moment = &self.0.moment;
+            let points = moment.known.activity(moment.at(), self.0.node, &during, every)?;
+            Ok(points.into_iter().map(Into::into).collect())
+        }
+
+        /// Its own observations, by (time, ledger index).
+        async fn observations(
+            &self,
+            context: &Context<'_>,
+            #[graphql(name = "where")] filter: Option<ObservationWhere>,
+            during: Window,
+            #[graphql(default_with = "Some(100)")] first: Option<i32>,
+            after: Option<String>,
+        ) -> Result<ObservationConnection, Failure> {
+            let paging = Paging::read(context, List::Observations, &self.0.named()?, first, after)?;
+            let moment = paging.moment_beside(Asked::of(context)?, &self.0.moment)?;
+            let filter = filter.unwrap_or_default().read().under("where")?;
+            let during = during.read().under("during")?;
+            let found = moment.known.observations(moment.at(), Some(self.0.node), &filter, &during)?;
+            Ok(ObservationConnection(paging.page(moment, found)?))
+        }
+
+        /// The earliest of its SUCCESS observations up to and at asOf.
+        async fn first_used(&self) -> Result<Option<DateTime>, Failure> {
+            Ok(self.0.moment.known.first_used(self.0.moment.at(), self.0.node)?.map(Into::into))
+        }
+
+        /// The latest of its SUCCESS observations up to and at asOf.
+        async fn last_used(&self) -> Result<Option<DateTime>, Failure> {
+            Ok(self.0.moment.known.last_used(self.0.moment.at(), self.0.node)?.map(Into::into))
+        }
     }
-});
+);
 
 node!(Entitlement, "A permission set that an identity can hold: privileges on scopes, allowed or denied.", {
     /// Gives or takes away; null where it is not inventoried.
@@ -401,110 +408,20 @@ node!(Workload, "A pod, VM, function, CI job or agent runtime.", {
     }
 });
 
-node!(Resource, "What entitlements and observations point at: a bucket, database, API, namespace or tool.", {
-    /// What it holds.
-    async fn contains(&self) -> Result<Vec<Resource>, Failure> {
-        self.0.follow(EdgeKind::Contains, Direction::Out)
-    }
+node!(
+    Resource,
+    "What entitlements and observations point at: a bucket, database, API, namespace or tool.",
+    {
+        /// What it holds.
+        async fn contains(&self) -> Result<Vec<Resource>, Failure> {
+            self.0.follow(EdgeKind::Contains, Direction::Out)
+        }
 
-    /// What holds it.
-    async fn contained_in(&self) -> Result<Vec<Resource>, Failure> {
-        self.0.follow(EdgeKind::Contains, Direction::In)
+        /// What holds it.
+        async fn contained_in(&self) -> Result<Vec<Resource>, Failure> {
+            self.0.follow(EdgeKind::Contains, Direction::In)
+        }
     }
-});
+);
 
 node!(Owner, "A human, team or vendor.", {});
-
-/// A node of any kind.
-#[derive(Interface, Clone)]
-#[graphql(
-    field(name = "id", ty = "ID", desc = "Stable and unique within its kind."),
-    field(name = "kind", ty = "NodeKind", desc = "What it is."),
-    field(name = "name", ty = "Option<String>", desc = "What people call it."),
-    field(name = "type", method = "node_type", ty = "Option<String>", desc = "Free, lower-case, dotted: `aws.iam.role`."),
-    field(name = "attributes", ty = "Vec<Attribute>", desc = "Free pairs, by key."),
-    field(name = "inventoried", ty = "bool", desc = "Its state at asOf is a value."),
-    field(
-        name = "deleted",
-        ty = "bool",
-        desc = "Its state at asOf is deleted: only lists with includeDeleted hold such a node."
-    ),
-    field(name = "owners", ty = "Vec<Owner>", desc = "Those that OWN it at asOf."),
-    field(
-        name = "history",
-        ty = "Vec<Version>",
-        desc = "The node's own timeline, as known at the query's ledger size: the stretches of one state, earliest first."
-    ),
-    field(
-        name = "revisions",
-        ty = "Vec<Revision>",
-        desc = "Every state that was ever recorded for it, superseded ones too, in ledger order."
-    )
-)]
-pub(crate) enum Node {
-    /// As which it comes.
-    Identity(Identity),
-    /// As which it comes.
-    Entitlement(Entitlement),
-    /// As which it comes.
-    Secret(Secret),
-    /// As which it comes.
-    Workload(Workload),
-    /// As which it comes.
-    Resource(Resource),
-    /// As which it comes.
-    Owner(Owner),
-}
-
-impl Shown for Node {
-    type Entry = query::Node;
-
-    fn show(entry: &query::Node, moment: &Moment) -> Result<Self, Failure> {
-        let view = View { node: *entry, moment: moment.clone() };
-        Ok(match entry.kind {
-            Kind::Identity => Self::Identity(view.into()),
-            Kind::Entitlement => Self::Entitlement(view.into()),
-            Kind::Secret => Self::Secret(view.into()),
-            Kind::Workload => Self::Workload(view.into()),
-            Kind::Resource => Self::Resource(view.into()),
-            Kind::Owner => Self::Owner(view.into()),
-        })
-    }
-}
-
-/// An entitlement as it is held. via: the first shortest way from the identity to the holder, empty where it is the holder. One for each
-/// (entitlement, holder), so ordered.
-#[derive(Clone)]
-pub(crate) struct Grant {
-    entry: GrantEntry,
-    moment: Moment,
-}
-
-impl Shown for Grant {
-    type Entry = GrantEntry;
-
-    fn show(entry: &GrantEntry, moment: &Moment) -> Result<Self, Failure> {
-        Ok(Self { entry: *entry, moment: moment.clone() })
-    }
-}
-
-/// An entitlement as it is held. via: the first shortest way from the identity to the holder, empty where it is the holder. One for each
-/// (entitlement, holder), so ordered.
-#[Object]
-impl Grant {
-    /// What is held.
-    async fn entitlement(&self) -> Result<Entitlement, Failure> {
-        Entitlement::show(&self.entry.grant.entitlement, &self.moment)
-    }
-
-    /// Who HOLDS it itself.
-    async fn holder(&self) -> Result<Identity, Failure> {
-        Identity::show(&self.entry.grant.holder, &self.moment)
-    }
-
-    /// How the identity comes to it.
-    async fn via(&self) -> Result<Vec<Step>, Failure> {
-        let way = self.moment.known.via(self.moment.at(), self.entry.identity, self.entry.grant.holder)?;
-        way.iter().map(|step| Step::show(step, &self.moment)).collect()
-    }
-}

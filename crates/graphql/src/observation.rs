@@ -1,5 +1,7 @@
 //! Observations.
 
+#![expect(clippy::unused_async, reason = "resolvers are async by form; these read and do not wait")]
+
 use std::sync::Arc;
 
 use asof_model::PrivilegeSet;

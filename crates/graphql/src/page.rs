@@ -2,10 +2,11 @@
 
 use async_graphql::{Object, SimpleObject};
 
+use crate::any::{Grant, Node};
 use crate::asked::{Asked, Moment, Page, Snapshot, count};
 use crate::change::{Change, GrantEntry};
 use crate::failure::Failure;
-use crate::node::{Grant, Identity, Node, Secret};
+use crate::node::{Identity, Secret};
 use crate::observation::Observation;
 
 /// An entry of a list as it is shown.

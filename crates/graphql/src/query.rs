@@ -1,18 +1,22 @@
 //! The root of all questions.
 
+#![expect(clippy::unused_async, reason = "resolvers are async by form; these read and do not wait")]
+
 use asof_engine::PointRequest;
 use asof_model::NodeKind as Kind;
 use asof_query as query;
 use async_graphql::{Context, ID, Object};
 
+use crate::any::Node;
 use crate::asked::{Asked, Paging, Snapshot, count, hex, how_many};
 use crate::cursor::List;
 use crate::enums::{IdentityOrder, NodeKind, Privilege};
 use crate::failure::{Failure, Under as _};
 use crate::input::{
-    At, ChangeWhere, IdentityWhere, NodeWhere, ObservationWhere, Read as _, SecretWhere, Window, privilege_set, read,
+    At, ChangeWhere, IdentityWhere, NodeWhere, ObservationWhere, Read as _, SecretWhere, Window,
+    privilege_set, read,
 };
-use crate::node::{Identity, Node, Secret};
+use crate::node::{Identity, Secret};
 use crate::page::{
     ChangeConnection, IdentityConnection, NodeConnection, ObservationConnection, SecretConnection, Shown as _,
 };
@@ -49,19 +53,22 @@ impl Query {
         let moment = paging.moment(Asked::of(context)?, at)?;
         let filter = read(filter, "where")?.unwrap_or_default();
         let order = order_by.map(Into::into).unwrap_or_default();
-        let found =
-            moment.known.identities(moment.at(), &filter, include_deleted.unwrap_or(false), order)?;
+        let found = moment.known.identities(moment.at(), &filter, include_deleted.unwrap_or(false), order)?;
         Ok(IdentityConnection(paging.page(moment, found)?))
     }
 
     /// One identity, where it exists.
-    async fn identity(&self, context: &Context<'_>, id: ID, at: Option<At>) -> Result<Option<Identity>, Failure> {
+    async fn identity(
+        &self,
+        context: &Context<'_>,
+        id: ID,
+        at: Option<At>,
+    ) -> Result<Option<Identity>, Failure> {
         let moment = Asked::of(context)?.moment(at)?;
         moment.existing(Kind::Identity, &id)?.map(|node| Identity::show(&node, &moment)).transpose()
     }
 
     /// The secrets that match.
-    #[expect(clippy::too_many_arguments, reason = "the contract's")]
     async fn secrets(
         &self,
         context: &Context<'_>,
@@ -99,7 +106,8 @@ impl Query {
         let paging = Paging::read(context, List::Nodes, "", first, after)?;
         let moment = paging.moment(Asked::of(context)?, at)?;
         let filter = read(filter, "where")?.unwrap_or_default();
-        let found = moment.known.nodes(moment.at(), kind.into(), &filter, include_deleted.unwrap_or(false))?;
+        let found =
+            moment.known.nodes(moment.at(), kind.into(), &filter, include_deleted.unwrap_or(false))?;
         Ok(NodeConnection(paging.page(moment, found)?))
     }
 
@@ -116,7 +124,6 @@ impl Query {
     }
 
     /// The observations that match, by (time, ledger index).
-    #[expect(clippy::too_many_arguments, reason = "the contract's")]
     async fn observations(
         &self,
         context: &Context<'_>,
@@ -134,7 +141,6 @@ impl Query {
     }
 
     /// Nodes and edges that came into force, changed or ended within the window, in order of valid time.
-    #[expect(clippy::too_many_arguments, reason = "the contract's")]
     async fn changes(
         &self,
         context: &Context<'_>,
@@ -152,7 +158,6 @@ impl Query {
     }
 
     /// How many identities match at the start of every step of the window: a chart's data.
-    #[expect(clippy::too_many_arguments, reason = "the contract's")]
     async fn trend(
         &self,
         context: &Context<'_>,
@@ -174,7 +179,6 @@ impl Query {
     }
 
     /// Matching identities counted by a field's value. by: type, owner or attribute:KEY, such as attribute:env; anything else is an error.
-    #[expect(clippy::too_many_arguments, reason = "the contract's")]
     async fn facets(
         &self,
         context: &Context<'_>,
@@ -201,7 +205,6 @@ impl Query {
     }
 
     /// Who and what is reached from an identity by the edges in force at asOf.
-    #[expect(clippy::too_many_arguments, reason = "the contract's")]
     async fn blast_radius(
         &self,
         context: &Context<'_>,
@@ -218,7 +221,11 @@ impl Query {
             moment.known.blast_radius(moment.at(), start, privilege_set(privileges), hops(max_hops, 4)?)?;
         let reached = found.identities.iter().chain(&found.resources).take(first);
         let hops = reached.map(|(node, distance)| {
-            Ok::<_, Failure>(Hop { kind: node.kind.into(), id: moment.id(*node)?.into(), distance: *distance as i32 })
+            Ok::<_, Failure>(Hop {
+                kind: node.kind.into(),
+                id: moment.id(*node)?.into(),
+                distance: *distance as i32,
+            })
         });
         Ok(BlastRadius {
             hops: hops.collect::<Result<_, _>>()?,

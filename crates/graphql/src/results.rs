@@ -80,7 +80,8 @@ pub(crate) struct Coverage {
 
 impl Coverage {
     pub(crate) fn of(gaps: &[Stretch]) -> Self {
-        let gaps = gaps.iter().map(|gap| Interval { from: gap.from.into(), to: gap.to.into() }).collect::<Vec<_>>();
+        let gaps =
+            gaps.iter().map(|gap| Interval { from: gap.from.into(), to: gap.to.into() }).collect::<Vec<_>>();
         Self { complete: gaps.is_empty(), gaps }
     }
 }

@@ -101,7 +101,9 @@ impl ScalarType for Long {
     fn parse(value: Value) -> InputValueResult<Self> {
         match whole(&value) {
             Some(number) => Ok(Self(number)),
-            None => Err(InputValueError::custom("a whole number from 0 to 18446744073709551615 is asked for")),
+            None => {
+                Err(InputValueError::custom("a whole number from 0 to 18446744073709551615 is asked for"))
+            }
         }
     }
 

@@ -30,6 +30,7 @@ pub(crate) fn given(text: &str) -> Option<String> {
 /// What a fact states of its subject. A member that the subject's kind has not, or that is not given, is null. Privileges stand in the
 /// order of their enum, here and wherever else they are listed.
 #[derive(SimpleObject, Default)]
+#[expect(clippy::struct_field_names, reason = "the contract's")]
 pub(crate) struct State {
     /// Of a node.
     name: Option<String>,
@@ -83,7 +84,9 @@ impl State {
     /// What all sources together make of a key: a secret of which nobody says it is ACTIVE.
     pub(crate) fn resolved(key: Key, state: &asof_model::State) -> Option<Self> {
         let mut shown = Self::stated(state.value()?);
-        if matches!(key, Key::Node(node) if node.kind == asof_model::NodeKind::Secret) && shown.state.is_none() {
+        if matches!(key, Key::Node(node) if node.kind == asof_model::NodeKind::Secret)
+            && shown.state.is_none()
+        {
             shown.state = Some(SecretValue::default().state.into());
         }
         Some(shown)
@@ -159,7 +162,11 @@ pub(crate) struct Revision {
 }
 
 impl Revision {
-    pub(crate) fn new(moment: &Moment, key: Key, said: &Recorded<asof_model::Statement>) -> Result<Self, Failure> {
+    pub(crate) fn new(
+        moment: &Moment,
+        key: Key,
+        said: &Recorded<asof_model::Statement>,
+    ) -> Result<Self, Failure> {
         let (op, state) = match &said.record.op {
             StatementOp::Put(value) => (Op::Put, Some(State::stated(value))),
             StatementOp::Delete => (Op::Delete, None),

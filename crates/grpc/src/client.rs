@@ -41,7 +41,8 @@ pub struct Client {
 /// Connects to a server, given as `http://host:port` or `host:port`.
 pub async fn connect(address: &str, tenant: &str) -> Result<Client, ConnectError> {
     let full = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
-    let endpoint = Endpoint::from_shared(full.clone()).map_err(|_| ConnectError::Address(address.to_owned()))?;
+    let endpoint =
+        Endpoint::from_shared(full.clone()).map_err(|_| ConnectError::Address(address.to_owned()))?;
     let tenant = tenant.parse().map_err(|_| ConnectError::Tenant(tenant.to_owned()))?;
     let channel = endpoint.connect().await.map_err(|error| {
         let why = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);

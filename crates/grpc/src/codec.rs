@@ -62,7 +62,9 @@ impl<U: Message + Default> Decoder for DoorDecoder<U> {
         if self.writes {
             let unknown = unknown_fields(&self.name, &bytes);
             if !unknown.is_empty() {
-                let batch_id = WriteRequest::decode(bytes).map_err(wrong)?.batch_id;
+                let batch = self.name == WriteRequest::full_name();
+                let batch_id =
+                    if batch { WriteRequest::decode(bytes).map_err(wrong)?.batch_id } else { String::new() };
                 return Err(status::refused(&batch_id, &unknown));
             }
         }

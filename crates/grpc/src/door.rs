@@ -155,13 +155,22 @@ mod tests {
 
     #[test]
     fn every_known_field_passes_and_an_unknown_one_is_named() {
-        let node = Node { kind: 1, id: "sa/x".into(), attributes: [("a".into(), "b".into())].into(), ..Node::default() };
+        let node = Node {
+            kind: 1,
+            id: "sa/x".into(),
+            attributes: [("a".into(), "b".into())].into(),
+            ..Node::default()
+        };
         let fact = Fact {
             subject: Some(Subject::Node(node)),
             valid_from: Some(prost_types::Timestamp { seconds: 1, nanos: 2 }),
             ..Fact::default()
         };
-        let request = WriteRequest { source: "s".into(), facts: vec![fact.clone(), fact.clone()], ..WriteRequest::default() };
+        let request = WriteRequest {
+            source: "s".into(),
+            facts: vec![fact.clone(), fact.clone()],
+            ..WriteRequest::default()
+        };
         let mut bytes = request.encode_to_vec();
         assert!(unknown_fields("asof.v1.WriteRequest", &bytes).is_empty());
         // A third fact with a field 30 (a varint) behind its own.
@@ -174,7 +183,10 @@ mod tests {
         assert_eq!(faults[0].field, "facts[2]");
         assert!(faults[0].why.contains("30"), "{}", faults[0].why);
         bytes.extend([0x80, 0x7d, 0x01]);
-        assert_eq!(unknown_fields("asof.v1.WriteRequest", &bytes).last().map(|fault| fault.field.clone()), Some("request".into()));
+        assert_eq!(
+            unknown_fields("asof.v1.WriteRequest", &bytes).last().map(|fault| fault.field.clone()),
+            Some("request".into())
+        );
         assert!(unknown_fields("asof.v1.WriteRequest", &[0x1a, 0x70]).is_empty());
     }
 }

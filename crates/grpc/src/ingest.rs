@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use asof_engine::{Engine, Receipt, Tenant, Ticket};
+use asof_engine::{Engine, Lane, Receipt, Tenant, Ticket};
 use asof_model::{Batch, Duration, Instant, Limits};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::Stream;
@@ -29,7 +29,10 @@ pub struct IngestService {
 impl Ingest for IngestService {
     type WriteStream = Pin<Box<dyn Stream<Item = Result<WriteResponse, Status>> + Send>>;
 
-    async fn write(&self, request: Request<Streaming<WriteRequest>>) -> Result<Response<Self::WriteStream>, Status> {
+    async fn write(
+        &self,
+        request: Request<Streaming<WriteRequest>>,
+    ) -> Result<Response<Self::WriteStream>, Status> {
         let name = tenant::name(request.metadata())?;
         let tenant = self.engine.tenant_or_create(&name).await.map_err(status::from_engine)?;
         let (sender, mut receiver) = mpsc::channel(PIPELINED_BATCHES);
@@ -46,9 +49,27 @@ impl Ingest for IngestService {
 
     async fn reconcile(
         &self,
-        _request: Request<Streaming<ReconcileRequest>>,
+        request: Request<Streaming<ReconcileRequest>>,
     ) -> Result<Response<ReconcileResponse>, Status> {
-        Err(Status::unimplemented("Reconcile is not built yet: state what ended with Write, by facts with op END"))
+        let name = tenant::name(request.metadata())?;
+        let tenant = self.engine.tenant_or_create(&name).await.map_err(status::from_engine)?;
+        let mut requests = request.into_inner();
+        let mut listed = convert::Listed::default();
+        while let Some(message) = self.next(&mut requests).await? {
+            if let Err(fault) = listed.take(message, &self.limits) {
+                return Err(status::refused(listed.batch_id(), &[fault]));
+            }
+        }
+        let listing =
+            listed.finish(&self.limits).map_err(|(batch_id, faults)| status::refused(&batch_id, &faults))?;
+        let done = tenant.reconcile(listing).await.map_err(status::from_engine)?;
+        Ok(Response::new(ReconcileResponse {
+            created: done.created,
+            changed: done.changed,
+            ended: done.ended,
+            unchanged: done.unchanged,
+            ledger_size: done.ledger_size,
+        }))
     }
 }
 
@@ -61,19 +82,16 @@ impl IngestService {
         mut requests: Streaming<WriteRequest>,
         sender: &mpsc::Sender<Result<Ticket, Status>>,
     ) {
-        let mut closing = self.closing.clone();
+        let lane = Lane::default();
         loop {
             let next = tokio::select! {
-                next = requests.message() => next,
+                next = self.next(&mut requests) => next,
                 () = sender.closed() => return,
-                _ = closing.wait_for(|closing| *closing) => Err(Status::unavailable(
-                    "the server is closing: what is not acknowledged is to be sent again",
-                )),
             };
             let enqueued = match next {
                 Ok(None) => return,
-                Ok(Some(request)) => self.enqueue(tenant, request).await,
-                Err(error) => Err(self.explained(error)),
+                Ok(Some(request)) => self.enqueue(tenant, &lane, request).await,
+                Err(error) => Err(error),
             };
             let last = enqueued.is_err();
             if sender.send(enqueued).await.is_err() || last {
@@ -82,11 +100,22 @@ impl IngestService {
         }
     }
 
-    async fn enqueue(&self, tenant: &Tenant, request: WriteRequest) -> Result<Ticket, Status> {
+    /// The next message, unless the server closes first.
+    async fn next<T>(&self, requests: &mut Streaming<T>) -> Result<Option<T>, Status> {
+        let mut closing = self.closing.clone();
+        tokio::select! {
+            next = requests.message() => next.map_err(|error| self.explained(error)),
+            _ = closing.wait_for(|closing| *closing) => Err(Status::unavailable(
+                "the server is closing: what is not acknowledged is to be sent again",
+            )),
+        }
+    }
+
+    async fn enqueue(&self, tenant: &Tenant, lane: &Lane, request: WriteRequest) -> Result<Ticket, Status> {
         let batch: Batch = convert::batch(request)
             .check(&self.limits, now().plus(self.future_skew))
             .map_err(|(batch_id, faults)| status::refused(&batch_id, &faults))?;
-        tenant.enqueue(batch).await.map_err(status::from_engine)
+        tenant.enqueue_in(lane, batch).await.map_err(status::from_engine)
     }
 
     /// The transport's own refusal of a message that is too large, with the limit's name.

@@ -11,7 +11,8 @@ use tonic::{Request, Response, Status};
 
 use crate::proto::ledger_server::Ledger;
 use crate::proto::{
-    Checkpoint, GetCheckpointRequest, LedgerRecord, Proof, ProveConsistencyRequest, ProveInclusionRequest, ReadRequest,
+    Checkpoint, GetCheckpointRequest, LedgerRecord, Proof, ProveConsistencyRequest, ProveInclusionRequest,
+    ReadRequest,
 };
 use crate::{convert, status, tenant};
 
@@ -31,7 +32,9 @@ impl LedgerService {
     async fn tenant(&self, metadata: &MetadataMap) -> Result<Tenant, Status> {
         let name = tenant::name(metadata)?;
         let tenant = self.engine.tenant(&name).await.map_err(status::from_engine)?;
-        tenant.ok_or_else(|| Status::not_found(format!("there is no tenant {name:?} yet; a first write creates it")))
+        tenant.ok_or_else(|| {
+            Status::not_found(format!("there is no tenant {name:?} yet; a first write creates it"))
+        })
     }
 }
 
@@ -39,7 +42,10 @@ impl LedgerService {
 impl Ledger for LedgerService {
     type ReadStream = Pin<Box<dyn Stream<Item = Result<LedgerRecord, Status>> + Send>>;
 
-    async fn get_checkpoint(&self, request: Request<GetCheckpointRequest>) -> Result<Response<Checkpoint>, Status> {
+    async fn get_checkpoint(
+        &self,
+        request: Request<GetCheckpointRequest>,
+    ) -> Result<Response<Checkpoint>, Status> {
         let tenant = self.tenant(request.metadata()).await?;
         let size = request.into_inner().size;
         let asked = PointRequest { ledger_size: (size > 0).then_some(size), ..PointRequest::default() };
@@ -91,11 +97,19 @@ impl Ledger for LedgerService {
         Ok(Response::new(Box::pin(records)))
     }
 
-    async fn prove_inclusion(&self, _request: Request<ProveInclusionRequest>) -> Result<Response<Proof>, Status> {
+    async fn prove_inclusion(
+        &self,
+        _request: Request<ProveInclusionRequest>,
+    ) -> Result<Response<Proof>, Status> {
         Err(Status::unimplemented("proofs of inclusion are not built yet; GetCheckpoint gives size and root"))
     }
 
-    async fn prove_consistency(&self, _request: Request<ProveConsistencyRequest>) -> Result<Response<Proof>, Status> {
-        Err(Status::unimplemented("proofs of consistency are not built yet; GetCheckpoint gives size and root"))
+    async fn prove_consistency(
+        &self,
+        _request: Request<ProveConsistencyRequest>,
+    ) -> Result<Response<Proof>, Status> {
+        Err(Status::unimplemented(
+            "proofs of consistency are not built yet; GetCheckpoint gives size and root",
+        ))
     }
 }

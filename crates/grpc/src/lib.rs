@@ -38,7 +38,12 @@ pub struct Services {
 impl Services {
     /// `limits` and `future_skew` are the engine's. Once `closing` holds true, streams end: what is enqueued is still
     /// acknowledged, nothing more is read.
-    pub fn new(engine: Engine, limits: Limits, future_skew: Duration, closing: watch::Receiver<bool>) -> Self {
+    pub fn new(
+        engine: Engine,
+        limits: Limits,
+        future_skew: Duration,
+        closing: watch::Receiver<bool>,
+    ) -> Self {
         Self { engine, limits, future_skew, closing }
     }
 

@@ -1,5 +1,12 @@
 //! What is generated from `proto/asof/v1/asof.proto`.
-#![allow(missing_docs, unused_qualifications, clippy::all, clippy::pedantic, clippy::allow_attributes, reason = "generated")]
+#![allow(
+    missing_docs,
+    unused_qualifications,
+    clippy::all,
+    clippy::pedantic,
+    clippy::allow_attributes,
+    reason = "generated"
+)]
 
 tonic::include_proto!("asof.v1");
 

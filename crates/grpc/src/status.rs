@@ -15,13 +15,14 @@ const BATCH_ID_CHARS: usize = 128;
 /// A batch is refused whole: the first faults that fit, and how many there are.
 pub(crate) fn refused(batch_id: &str, faults: &[Fault]) -> Status {
     let named = if batch_id.is_empty() {
-        "a batch without batch_id".to_owned()
+        "what was sent without batch_id".to_owned()
     } else {
         let short: String = batch_id.chars().take(BATCH_ID_CHARS).collect();
         format!("batch {short:?}")
     };
     let what = if faults.len() == 1 { "field is" } else { "fields are" };
-    let first = faults.first().map(|fault| format!(", first {}: {}", fault.field, fault.why)).unwrap_or_default();
+    let first =
+        faults.first().map(|fault| format!(", first {}: {}", fault.field, fault.why)).unwrap_or_default();
     let message =
         format!("{named} is refused and nothing of it is written: {} {what} at fault{first}", faults.len());
     let mut left = FAULT_BYTES.saturating_sub(message.len());

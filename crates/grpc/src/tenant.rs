@@ -12,7 +12,9 @@ pub(crate) fn name(metadata: &MetadataMap) -> Result<String, Status> {
     match metadata.get(TENANT_HEADER) {
         None => Ok(DEFAULT_TENANT.to_owned()),
         Some(value) => value.to_str().map(str::to_owned).map_err(|_| {
-            Status::invalid_argument("asof-tenant: letters, digits, `-` and `_`, at most 64 of them, are a tenant's name")
+            Status::invalid_argument(
+                "asof-tenant: letters, digits, `-` and `_`, at most 64 of them, are a tenant's name",
+            )
         }),
     }
 }

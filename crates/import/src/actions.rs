@@ -1,7 +1,7 @@
 //! What the actions of AWS are: each known one has exactly one privilege class.
 //!
-//! The access levels come from `data/aws-actions.txt` (derived, never edited), what they cannot say from `data/aws-overlay.txt`, and
-//! where CloudTrail's names differ from IAM's from `data/aws-events.txt`.
+//! The access levels come from `data/aws-actions.txt` (derived, never edited), what they cannot say from
+//! `data/aws-overlay.txt`, and where CloudTrail's names differ from IAM's from `data/aws-events.txt`.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -17,8 +17,8 @@ const EVENTS: &str = include_str!("../data/aws-events.txt");
 pub struct Service {
     /// By the name in lower case: the name as AWS writes it, and the class.
     actions: BTreeMap<String, (String, Privilege)>,
-    /// ARNs of other services that actions of this one are on, as globs.
-    foreign: Vec<&'static str>,
+    /// ARNs of other services, as globs, and the actions of this one that are on them, in lower case.
+    foreign: Vec<(&'static str, Vec<String>)>,
 }
 
 impl Service {
@@ -32,9 +32,10 @@ impl Service {
         self.actions.iter().map(|(lower, (name, class))| (lower.as_str(), name.as_str(), *class))
     }
 
-    /// ARNs of other services that actions of this one are on, as globs.
-    pub fn foreign(&self) -> &[&'static str] {
-        &self.foreign
+    /// ARNs of other services that an action, in lower case, is on, as globs.
+    pub(crate) fn foreign<'a>(&'a self, action: &'a str) -> impl Iterator<Item = &'static str> + 'a {
+        let on = self.foreign.iter().filter(move |(_, actions)| actions.iter().any(|each| each == action));
+        on.map(|(glob, _)| *glob)
     }
 }
 
@@ -89,7 +90,8 @@ impl Catalogue {
         let plain = without_version(event_name);
         let mapped = self.events.get(&format!("{prefix}:{plain}").to_ascii_lowercase());
         for name in mapped.copied().into_iter().chain([event_name, plain]) {
-            let known = self.services.get(prefix).and_then(|service| service.actions.get(&name.to_ascii_lowercase()));
+            let known =
+                self.services.get(prefix).and_then(|service| service.actions.get(&name.to_ascii_lowercase()));
             if let Some((name, class)) = known {
                 return Action { name: format!("{prefix}:{name}"), class: Some(*class) };
             }
@@ -98,7 +100,8 @@ impl Catalogue {
     }
 
     fn read() -> Self {
-        let mut catalogue = Self { services: BTreeMap::new(), sources: BTreeMap::new(), events: BTreeMap::new() };
+        let mut catalogue =
+            Self { services: BTreeMap::new(), sources: BTreeMap::new(), events: BTreeMap::new() };
         catalogue.read_actions();
         catalogue.read_overlay();
         for line in lines(EVENTS) {
@@ -116,10 +119,13 @@ impl Catalogue {
         let mut service = Service::default();
         let mut prefix = "";
         for line in lines(ACTIONS) {
-            if let Some((name, foreign)) = line.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
                 self.services.insert(prefix, std::mem::take(&mut service));
                 prefix = name;
-                service.foreign = foreign.split_ascii_whitespace().collect();
+                continue;
+            }
+            if let Some((glob, actions)) = line.strip_prefix('@').and_then(|rest| rest.split_once(' ')) {
+                service.foreign.push((glob, actions.split(' ').map(str::to_ascii_lowercase).collect()));
                 continue;
             }
             let Some((signs, rests)) = line.split_once('=') else { continue };
@@ -178,7 +184,11 @@ pub(crate) fn without_version(event_name: &str) -> &str {
     });
     let name = trimmed.trim_end_matches(|sign: char| sign.is_ascii_digit() || sign == '_');
     let date: String = trimmed[name.len()..].chars().filter(char::is_ascii_digit).collect();
-    if date.len() == 8 && (date.starts_with("19") || date.starts_with("20")) && !name.is_empty() { name } else { event_name }
+    if date.len() == 8 && (date.starts_with("19") || date.starts_with("20")) && !name.is_empty() {
+        name
+    } else {
+        event_name
+    }
 }
 
 #[cfg(test)]
@@ -214,7 +224,11 @@ mod tests {
         assert_eq!(catalogue.class("s3:NoSuchThing"), None);
         assert_eq!(catalogue.class("nothing"), None);
         assert!(catalogue.services().map(|(_, service)| service.actions().count()).sum::<usize>() > 20_000);
-        assert!(catalogue.services().all(|(_, service)| service.actions().all(|(_, class)| class != Privilege::Other)));
+        assert!(
+            catalogue
+                .services()
+                .all(|(_, service)| service.actions().all(|(_, class)| class != Privilege::Other))
+        );
     }
 
     #[test]
@@ -223,15 +237,44 @@ mod tests {
             ("s3.amazonaws.com", "HeadObject", "s3:GetObject", Some(Privilege::Read)),
             ("s3.amazonaws.com", "ListObjects", "s3:ListBucket", Some(Privilege::List)),
             ("lambda.amazonaws.com", "Invoke20150331", "lambda:InvokeFunction", Some(Privilege::Execute)),
-            ("lambda.amazonaws.com", "CreateFunction20150331", "lambda:CreateFunction", Some(Privilege::Write)),
-            ("lambda.amazonaws.com", "UpdateFunctionCode20150331v2", "lambda:UpdateFunctionCode", Some(Privilege::Write)),
-            ("cloudfront.amazonaws.com", "CreateDistribution2020_05_31", "cloudfront:CreateDistribution", Some(Privilege::Write)),
-            ("monitoring.amazonaws.com", "DescribeAlarms", "cloudwatch:DescribeAlarms", Some(Privilege::Read)),
+            (
+                "lambda.amazonaws.com",
+                "CreateFunction20150331",
+                "lambda:CreateFunction",
+                Some(Privilege::Write),
+            ),
+            (
+                "lambda.amazonaws.com",
+                "UpdateFunctionCode20150331v2",
+                "lambda:UpdateFunctionCode",
+                Some(Privilege::Write),
+            ),
+            (
+                "cloudfront.amazonaws.com",
+                "CreateDistribution2020_05_31",
+                "cloudfront:CreateDistribution",
+                Some(Privilege::Write),
+            ),
+            (
+                "monitoring.amazonaws.com",
+                "DescribeAlarms",
+                "cloudwatch:DescribeAlarms",
+                Some(Privilege::Read),
+            ),
             ("route53.amazonaws.com", "ListHostedZones", "route53:ListHostedZones", Some(Privilege::List)),
             ("signin.amazonaws.com", "ConsoleLogin", "signin:ConsoleLogin", Some(Privilege::Authenticate)),
-            ("secretsmanager.amazonaws.com", "StartSecretVersionDelete", "secretsmanager:StartSecretVersionDelete", None),
+            (
+                "secretsmanager.amazonaws.com",
+                "StartSecretVersionDelete",
+                "secretsmanager:StartSecretVersionDelete",
+                None,
+            ),
         ] {
-            assert_eq!(Catalogue::get().of_event(source, event), Action { name: action.to_owned(), class }, "{event}");
+            assert_eq!(
+                Catalogue::get().of_event(source, event),
+                Action { name: action.to_owned(), class },
+                "{event}"
+            );
         }
         assert_eq!(without_version("ListTagsForResourceV2"), "ListTagsForResourceV2");
         assert_eq!(without_version("DescribeDBInstances2014"), "DescribeDBInstances2014");

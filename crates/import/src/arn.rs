@@ -1,7 +1,7 @@
 //! Amazon resource names, and the ids that identities, secrets and workloads of AWS get.
 //!
-//! An identity is `aws:` and the provider's immutable id (`aws:AROAEXAMPLE`). Where only its name is known it is `aws:` and its ARN
-//! without the path: a name is unique in its account, and a request names no path.
+//! An identity is `aws:` and the provider's immutable id (`aws:AROAEXAMPLE`). Where only its name is known it
+//! is `aws:` and its ARN without the path: a name is unique in its account, and a request names no path.
 
 /// `arn:partition:service:region:account:resource`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +32,7 @@ impl<'a> Arn<'a> {
             ("sts", "assumed-role") => (PrincipalKind::Role, rest.split('/').next()?),
             _ => return None,
         };
-        Named::new(self.account, kind, name)
+        Named::new(self.partition, self.account, kind, name)
     }
 }
 
@@ -65,20 +65,22 @@ impl PrincipalKind {
 /// A user, role or group by its name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Named {
+    pub(crate) partition: String,
     pub(crate) account: String,
     pub(crate) kind: PrincipalKind,
     pub(crate) name: String,
 }
 
 impl Named {
-    pub(crate) fn new(account: &str, kind: PrincipalKind, name: &str) -> Option<Self> {
+    pub(crate) fn new(partition: &str, account: &str, kind: PrincipalKind, name: &str) -> Option<Self> {
         let named = !account.is_empty() && !name.is_empty();
-        named.then(|| Self { account: account.to_owned(), kind, name: name.to_owned() })
+        let (partition, account, name) = (partition.to_owned(), account.to_owned(), name.to_owned());
+        named.then_some(Self { partition, account, kind, name })
     }
 
     /// Its ARN, as far as a name without a path tells it.
     pub(crate) fn arn(&self) -> String {
-        format!("arn:aws:iam::{}:{}/{}", self.account, self.kind.word(), self.name)
+        format!("arn:{}:iam::{}:{}/{}", self.partition, self.account, self.kind.word(), self.name)
     }
 }
 
@@ -102,4 +104,13 @@ pub(crate) fn instance_of(session: &str) -> Option<&str> {
 /// Whether a text has the form of an access key's id. Trimmed logs have other things in its place.
 pub(crate) fn is_access_key(text: &str) -> bool {
     (16..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+}
+
+/// The partition of a region.
+pub(crate) fn partition(region: &str) -> &'static str {
+    match region {
+        region if region.starts_with("cn-") => "aws-cn",
+        region if region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    }
 }

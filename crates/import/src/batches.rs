@@ -3,15 +3,27 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 
-use asof_model::{Batch, Fact, Instant, Limits, Observation};
+use asof_model::{Batch, Fact, Instant, Limits, Observation, Op, Value};
 use sha2::{Digest, Sha256};
 
 use crate::Summary;
+use crate::digest::hex;
+
+/// A batch is given out at this weight at the latest, whatever its records: well below what a request may
+/// have.
+const BATCH_BYTES: usize = 2 << 20;
+
+/// A batch being filled, and about how many bytes it has.
+#[derive(Default)]
+struct Open {
+    batch: Batch,
+    bytes: usize,
+}
 
 /// Collects records by source and gives out what is full.
 pub(crate) struct Batches {
     records: usize,
-    open: BTreeMap<String, Batch>,
+    open: BTreeMap<String, Open>,
     ready: VecDeque<Batch>,
 }
 
@@ -21,36 +33,41 @@ impl Batches {
         Self { records, open: BTreeMap::new(), ready: VecDeque::new() }
     }
 
-    /// An event's facts and observations go together where the batch has room for them.
-    pub(crate) fn push(&mut self, source: &str, facts: Vec<Fact>, observations: Vec<Observation>) {
-        let coming = facts.len() + observations.len();
+    /// Takes a fact.
+    pub(crate) fn fact(&mut self, source: &str, fact: Fact) {
+        let bytes = weight(&fact);
+        self.room(source, bytes).facts.push(fact);
+    }
+
+    /// Takes an observation.
+    pub(crate) fn observation(&mut self, source: &str, seen: Observation) {
+        /// About what an observation's texts have together.
+        const BYTES: usize = 1 << 10;
+        self.room(source, BYTES).observations.push(seen);
+    }
+
+    /// The source's batch, with room for one record more.
+    fn room(&mut self, source: &str, bytes: usize) -> &mut Batch {
         let open = self.open.entry(source.to_owned()).or_default();
-        let held = open.facts.len() + open.observations.len();
-        if held > 0 && held + coming > self.records {
-            let full = std::mem::take(open);
-            self.ready.push_back(full);
+        let held = open.batch.facts.len() + open.batch.observations.len();
+        if held >= self.records || (held > 0 && open.bytes + bytes > BATCH_BYTES) {
+            self.ready.push_back(std::mem::take(open).batch);
         }
-        let open = self.open.entry(source.to_owned()).or_default();
-        source.clone_into(&mut open.source);
-        // A single document can have more statements than a batch takes.
-        let mut facts = facts;
-        while facts.len() > self.records {
-            let rest = facts.split_off(self.records);
-            let batch = Batch { source: source.to_owned(), facts, ..Batch::default() };
-            self.ready.push_back(batch);
-            facts = rest;
+        if open.batch.source.is_empty() {
+            source.clone_into(&mut open.batch.source);
         }
-        open.facts.extend(facts);
-        open.observations.extend(observations);
+        open.bytes += bytes;
+        &mut open.batch
     }
 
     /// Gives up what is not full yet.
     pub(crate) fn finish(&mut self) {
         let open = std::mem::take(&mut self.open);
-        self.ready.extend(open.into_values().filter(|batch| !batch.facts.is_empty() || !batch.observations.is_empty()));
+        self.ready.extend(open.into_values().map(|open| open.batch));
     }
 
-    /// The next full batch, without the records that the door would refuse, and with the id that its content gives it.
+    /// The next full batch, without the records that the door would refuse, and with the id that its content
+    /// gives it.
     pub(crate) fn next(&mut self, summary: &mut Summary) -> Option<Batch> {
         loop {
             let mut batch = self.ready.pop_front()?;
@@ -67,6 +84,19 @@ impl Batches {
     }
 }
 
+/// About how many bytes a fact has.
+fn weight(fact: &Fact) -> usize {
+    const BASE: usize = 512;
+    let lists = match &fact.op {
+        Op::Put(Value::Node(node)) => {
+            node.entitlement.iter().flat_map(|said| said.scopes.iter().chain(&said.actions)).collect()
+        }
+        Op::Put(Value::Coverage(said)) => said.identities.iter().chain(&said.resources).collect(),
+        _ => Vec::new(),
+    };
+    BASE + lists.iter().map(|text| text.len() + 4).sum::<usize>()
+}
+
 /// One record at fault would refuse the whole batch; it is left out and told instead.
 fn drop_faulty(batch: &mut Batch, summary: &mut Summary) {
     let faults = batch.faults(&Limits::DEFAULT, Instant::FOREVER);
@@ -76,7 +106,11 @@ fn drop_faulty(batch: &mut Batch, summary: &mut Summary) {
         let Some((place, field)) = rest.split_once(']') else { continue };
         let Ok(place) = place.parse::<usize>() else { continue };
         let told = (field.trim_start_matches('.').to_owned(), fault.why);
-        if list == "facts" { facts.entry(place).or_insert(told) } else { observations.entry(place).or_insert(told) };
+        if list == "facts" {
+            facts.entry(place).or_insert(told)
+        } else {
+            observations.entry(place).or_insert(told)
+        };
     }
     let source = std::path::Path::new(&batch.source).to_owned();
     let mut place = 0;
@@ -111,8 +145,5 @@ fn digest(batch: &Batch) -> String {
     let mut sink = Sink(Sha256::new());
     // Writing into a digest cannot fail.
     let _ = write!(sink, "{batch:?}");
-    sink.0.finalize().iter().fold(String::from("sha256:"), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    format!("sha256:{}", hex(&sink.0.finalize()))
 }

@@ -1,6 +1,8 @@
 //! Facts as an event log tells them, and as a listing does.
 
-use asof_model::{Attributes, EdgeKind, EdgeRef, Fact, Instant, NodeKind, NodeRef, NodeValue, Op, Subject, Value};
+use asof_model::{
+    Attributes, EdgeKind, EdgeRef, Fact, Instant, NodeKind, NodeRef, NodeValue, Op, Subject, Value,
+};
 
 /// Where a fact comes from: when it begins to hold, and which event made it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,9 +61,11 @@ fn edge(kind: EdgeKind, from: &str, to: &str) -> Subject {
     Subject::Edge(EdgeRef { kind, from: from.to_owned(), to_kind, to: to.to_owned() })
 }
 
-/// The value of an identity: what every source of ours says of it in the same words, so that none hides another.
+/// The value of an identity: what every source of ours says of it in the same words, so that none hides
+/// another.
 pub(crate) fn identity(name: &str, node_type: &str, account: &str) -> NodeValue {
-    let mut value = NodeValue { name: name.to_owned(), node_type: node_type.to_owned(), ..NodeValue::default() };
+    let mut value =
+        NodeValue { name: name.to_owned(), node_type: node_type.to_owned(), ..NodeValue::default() };
     if !account.is_empty() {
         value.attributes.insert("account".to_owned(), account.to_owned());
     }

@@ -15,8 +15,9 @@ const ENDINGS: [&str; 6] = [".json", ".json.gz", ".jsonl", ".jsonl.gz", ".ndjson
 /// How deep directories are followed.
 const DEPTH_MAX: usize = 64;
 
-/// Every file that the paths name, once, in order of name: files as they are, directories with what is below them and has one of
-/// the known endings, and what is no such path as a glob. The order in which paths are given makes no difference.
+/// Every file that the paths name, once, in order of name: files as they are, directories with what is below
+/// them and has one of the known endings, and what is no such path as a glob. The order in which paths are
+/// given makes no difference.
 pub(crate) fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, ImportError> {
     let mut found = BTreeSet::new();
     for path in paths {
@@ -51,7 +52,9 @@ fn add(path: &Path, named: bool, depth: usize, found: &mut BTreeSet<PathBuf>) ->
     let fail = |cause| ImportError::Path { path: path.to_owned(), cause };
     if path.is_dir() {
         if depth > DEPTH_MAX {
-            let cause = std::io::Error::other(format!("more than {DEPTH_MAX} directories deep; is it a loop of links?"));
+            let cause = std::io::Error::other(format!(
+                "more than {DEPTH_MAX} directories deep; is it a loop of links?"
+            ));
             return Err(fail(cause));
         }
         for entry in std::fs::read_dir(path).map_err(fail)? {
@@ -80,7 +83,8 @@ impl<R: Read> Read for Counting<R> {
 
 /// The file's bytes, unpacked where they begin as gzip does, whatever its name.
 pub(crate) fn open(path: &Path, bytes: &Arc<AtomicU64>) -> std::io::Result<Box<dyn BufRead + Send>> {
-    let mut file = BufReader::with_capacity(1 << 16, Counting { inner: File::open(path)?, bytes: Arc::clone(bytes) });
+    let mut file =
+        BufReader::with_capacity(1 << 16, Counting { inner: File::open(path)?, bytes: Arc::clone(bytes) });
     if file.fill_buf()?.starts_with(&[0x1f, 0x8b]) {
         return Ok(Box::new(BufReader::with_capacity(1 << 16, flate2::bufread::MultiGzDecoder::new(file))));
     }
@@ -103,7 +107,11 @@ mod tests {
         let all = find(&[root.clone(), root.join("a"), root.join("*.jsonl")]).unwrap();
         let names = ["3.jsonl", "a/1.json", "a/b/2.json.gz"].map(|name| root.join(name));
         assert_eq!(all, names);
-        assert_eq!(find(&[root.join("a/b/note.txt")]).unwrap().len(), 1, "a named file is read whatever its ending");
+        assert_eq!(
+            find(&[root.join("a/b/note.txt")]).unwrap().len(),
+            1,
+            "a named file is read whatever its ending"
+        );
         assert!(matches!(find(&[root.join("nothing.json")]), Err(ImportError::Path { .. })));
         assert!(matches!(find(&[root.join("*.parquet")]), Err(ImportError::Pattern { .. })));
     }

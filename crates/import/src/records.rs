@@ -1,6 +1,7 @@
 //! The records of a log file, one at a time: `{"Records": [...]}`, an array, a single object, or JSON Lines.
 //!
-//! Records are cut out by their brackets and parsed one by one, so that memory holds one record and a broken one costs no other.
+//! Records are cut out by their brackets and parsed one by one, so that memory holds one record and a broken
+//! one costs no other.
 
 use std::io::{BufRead, Chain, Cursor, Read};
 
@@ -27,7 +28,9 @@ enum Form {
     /// Nothing is read yet.
     Start,
     /// Inside the brackets of a list; whether in an object, which then goes on.
-    List { wrapped: bool },
+    List {
+        wrapped: bool,
+    },
     /// After the list, inside the object that wraps it.
     Tail,
     /// One value a line.
@@ -72,10 +75,11 @@ impl<R: BufRead> Records<R> {
                 Form::Done => return None,
             };
             match read {
-                Ok(Some(bytes)) => match self.parse(&bytes) {
-                    Some(given) => return Some(given),
-                    None => continue,
-                },
+                Ok(Some(bytes)) => {
+                    if let Some(given) = self.parse(&bytes) {
+                        return Some(given);
+                    }
+                }
                 Ok(None) => {}
                 Err(why) => {
                     self.form = Form::Done;
@@ -126,8 +130,8 @@ impl<R: BufRead> Records<R> {
                 self.form = Form::List { wrapped: false };
             }
             Some(_) => {
-                // A first line that is a whole value makes the file JSON Lines; a delivered log is one line, but may be of any
-                // length, so its head is looked at first.
+                // A first line that is a whole value makes the file JSON Lines; a delivered log is one line,
+                // but may be of any length, so its head is looked at first.
                 if self.at_list()? {
                     self.form = Form::List { wrapped: true };
                     return Ok(None);
@@ -154,15 +158,17 @@ impl<R: BufRead> Records<R> {
         let head = self.input.fill_buf().map_err(broken)?;
         for name in LISTS {
             let mut at = 0;
-            let found = [b"{".as_slice(), b"\"", name.as_bytes(), b"\"", b":", b"["].iter().enumerate().all(|(place, part)| {
-                // White space may stand between the signs, not inside the name.
-                if !matches!(place, 2 | 3) {
-                    at += head[at..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-                }
-                let here = head[at..].starts_with(part);
-                at += part.len();
-                here
-            });
+            let found = [b"{".as_slice(), b"\"", name.as_bytes(), b"\"", b":", b"["].iter().enumerate().all(
+                |(place, part)| {
+                    // White space may stand between the signs, not inside the name.
+                    if !matches!(place, 2 | 3) {
+                        at += head[at..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+                    }
+                    let here = head[at..].starts_with(part);
+                    at += part.len();
+                    here
+                },
+            );
             if found {
                 self.input.consume(at);
                 return Ok(true);
@@ -254,7 +260,8 @@ impl<R: BufRead> Records<R> {
         }
     }
 
-    /// Reads on until the brackets of the value close; outside of all brackets, until a comma, a bracket or white space.
+    /// Reads on until the brackets of the value close; outside of all brackets, until a comma, a bracket or
+    /// white space.
     fn rest_of_value(&mut self, mut value: Vec<u8>) -> Result<Vec<u8>, String> {
         let mut scan = Scan::default();
         // What is here already did not make a whole value.
@@ -359,7 +366,6 @@ impl Scan {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     /// The values of `n`, or `!` for what is broken, read through a buffer of one byte too.
@@ -368,7 +374,10 @@ mod tests {
             let mut records = Records::new(std::io::BufReader::with_capacity(capacity, text.as_bytes()));
             let mut found = Vec::new();
             while let Some(each) = records.next() {
-                found.push(each.map_or_else(|broken| format!("!{}", broken.record), |(_, value)| value["n"].to_string()));
+                found.push(each.map_or_else(
+                    |broken| format!("!{}", broken.record),
+                    |(_, value)| value["n"].to_string(),
+                ));
             }
             found.join(" ")
         };

@@ -1,4 +1,5 @@
-//! Policies as the graph has them: which entitlement nodes a document makes, and which identity a trust policy means.
+//! Policies as the graph has them: which entitlement nodes a document makes, and which identity a trust
+//! policy means.
 
 use std::collections::BTreeMap;
 
@@ -17,22 +18,28 @@ pub(crate) struct Owner {
     pub(crate) id: String,
     /// What people call it.
     pub(crate) name: String,
+    partition: String,
 }
 
 impl Owner {
     /// A policy with an ARN of its own.
     pub(crate) fn managed(arn: &str) -> Self {
-        Self { id: id_of(arn), name: arn.to_owned() }
+        Self { id: id_of(arn), name: arn.to_owned(), partition: partition_of(arn) }
     }
 
     /// A policy inside a user, role or group.
     pub(crate) fn inline(owner: &str, owner_name: &str, policy: &str) -> Self {
-        Self { id: format!("{owner}/policy/{policy}"), name: format!("{owner_name}/policy/{policy}") }
+        let (id, name) = (format!("{owner}/policy/{policy}"), format!("{owner_name}/policy/{policy}"));
+        Self { id, name, partition: partition_of(owner_name) }
     }
 }
 
-/// The entitlements of a document by id, and what could not be stated. An id is the policy, the statement's place, service and class:
-/// the same document gives the same ids.
+fn partition_of(arn: &str) -> String {
+    Arn::parse(arn).map_or("aws", |arn| arn.partition).to_owned()
+}
+
+/// The entitlements of a document by id, and what could not be stated. An id is the policy, the statement's
+/// place, service and class: the same document gives the same ids.
 pub(crate) fn read(owner: &Owner, document: &Value) -> (BTreeMap<String, NodeValue>, Vec<(Note, String)>) {
     let (mut nodes, mut notes) = (BTreeMap::new(), Vec::new());
     let document = match Document::read(document) {
@@ -44,7 +51,7 @@ pub(crate) fn read(owner: &Owner, document: &Value) -> (BTreeMap<String, NodeVal
     };
     for statement in &document.statements {
         let mut unknown = Vec::new();
-        for granted in entitlements(statement, &mut unknown) {
+        for granted in entitlements(statement, &owner.partition, &mut unknown) {
             let mut value = NodeValue {
                 name: format!("{} {}", owner.name, granted.slot),
                 node_type: "aws.iam.statement".to_owned(),

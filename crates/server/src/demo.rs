@@ -11,6 +11,7 @@ use asof_grpc::DEFAULT_TENANT;
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
+use tonic::{Code, Status};
 
 use crate::Failure;
 use crate::ask::from_server;
@@ -78,7 +79,7 @@ async fn show(running: &Running, args: &DemoArgs) -> Result<(), Failure> {
 async fn load(address: &str, args: &DemoArgs, out: &mut impl Write) -> Result<(), Failure> {
     let started = Instant::now();
     let (mut new, mut known, mut records) = (0, 0, 0);
-    into_server(address, DEFAULT_TENANT, organisation::batches().into_iter(), |receipt| {
+    let loaded = into_server(address, DEFAULT_TENANT, organisation::batches().into_iter(), |receipt| {
         if receipt.duplicate_batch {
             known += 1;
         } else {
@@ -86,8 +87,14 @@ async fn load(address: &str, args: &DemoArgs, out: &mut impl Write) -> Result<()
             records += receipt.ledger_size - receipt.first_index;
         }
     })
-    .await?;
+    .await;
     let data = args.data.display();
+    loaded.map_err(|error| match error.downcast_ref::<Status>().map(Status::code) {
+        Some(Code::FailedPrecondition) => {
+            format!("{data} holds another version's sample; name a new folder with --data ({error})").into()
+        }
+        _ => error,
+    })?;
     if new > 0 {
         let seconds = started.elapsed().as_secs_f64();
         writeln!(

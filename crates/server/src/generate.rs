@@ -68,7 +68,8 @@ pub async fn run(args: &GenerateArgs) -> Result<(), Failure> {
             written?;
         }
         None => {
-            into_server(&args.server, &args.tenant, workload.batches(), |receipt| told.hear(receipt)).await?
+            let batches: Box<dyn Iterator<Item = Batch> + Send> = Box::new(workload.batches());
+            into_server(&args.server, &args.tenant, batches, |receipt| told.hear(receipt)).await?;
         }
     }
     told.bar.finish_and_clear();

@@ -3,6 +3,7 @@
 mod ask;
 mod demo;
 mod generate;
+mod import;
 mod maintain;
 mod output;
 mod serve;
@@ -13,6 +14,9 @@ use std::process::ExitCode;
 use asof_server::sample;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
+
+/// Stack of each thread: reading filters that nest takes some of it.
+const STACK: usize = 8 << 20;
 
 /// What a command fails with, as told to the person who gave it.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -36,6 +40,7 @@ struct Cli {
 enum Command {
     Serve(serve::ServeArgs),
     Query(Box<ask::QueryArgs>),
+    Import(import::ImportArgs),
     Demo(demo::DemoArgs),
     Generate(generate::GenerateArgs),
     Check(maintain::CheckArgs),
@@ -45,7 +50,8 @@ enum Command {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let ran = logging(&cli.log).and_then(|()| {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().thread_stack_size(STACK).enable_all().build()?;
         runtime.block_on(run(cli.command))
     });
     match ran {
@@ -62,15 +68,17 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Serve(args) => serve::run(&args).await,
         Command::Query(args) => ask::run(&args).await,
-        Command::Demo(args) => demo::run(&args).await.map(|()| ExitCode::SUCCESS),
-        Command::Generate(args) => generate::run(&args).await.map(|()| ExitCode::SUCCESS),
+        Command::Import(args) => import::run(args).await,
+        Command::Demo(args) => Box::pin(demo::run(&args)).await.map(|()| ExitCode::SUCCESS),
+        Command::Generate(args) => Box::pin(generate::run(&args)).await.map(|()| ExitCode::SUCCESS),
         Command::Check(args) => maintain::check(args).await,
         Command::Reindex(args) => maintain::reindex(args).await,
     }
 }
 
 fn logging(filter: &str) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(filter).map_err(|error| format!("--log {filter:?} is no filter: {error}"))?;
+    let filter =
+        EnvFilter::try_new(filter).map_err(|error| format!("--log {filter:?} is no filter: {error}"))?;
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     Ok(())
 }

@@ -49,7 +49,8 @@ impl Folder {
 
 fn bar() -> ProgressBar {
     let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len} records, {eta}") {
+    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len} records, {eta}")
+    {
         bar.set_style(style);
     }
     bar
@@ -76,14 +77,24 @@ pub(crate) async fn check(args: CheckArgs) -> Result<ExitCode, Failure> {
     for (tenant, report) in found {
         let fine = report.problems.is_empty() && report.views.iter().all(|(_, _, same)| *same);
         sound &= fine;
-        say(&format!("tenant {tenant}: {} records in {} batches, commitments verified", report.records, report.batches))?;
+        say(&format!(
+            "tenant {tenant}: {} records in {} batches, commitments verified",
+            report.records, report.batches
+        ))?;
         for (view, entries, same) in report.views {
-            say(&format!("  {view}: {entries} entries, {}", if same { "as the ledger has it" } else { "DIFFERENT" }))?;
+            say(&format!(
+                "  {view}: {entries} entries, {}",
+                if same { "as the ledger has it" } else { "DIFFERENT" }
+            ))?;
         }
         for problem in report.problems {
             say(&format!("  {problem}"))?;
         }
-        say(if fine { "  sound" } else { "  NOT SOUND: where only views differ, `asof reindex` builds them anew" })?;
+        say(if fine {
+            "  sound"
+        } else {
+            "  NOT SOUND: where only views differ, `asof reindex` builds them anew"
+        })?;
     }
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -5,7 +5,8 @@ use asof_model::{Duration, Instant};
 /// RFC 3339, or a day alone: its first moment, UTC.
 pub(crate) fn instant(text: &str) -> Result<Instant, String> {
     let day = text.len() == 10 && !text.contains('T');
-    Instant::parse(&if day { format!("{text}T00:00:00Z") } else { text.to_owned() }).map_err(|error| error.to_string())
+    Instant::parse(&if day { format!("{text}T00:00:00Z") } else { text.to_owned() })
+        .map_err(|error| error.to_string())
 }
 
 /// ISO 8601, or a number and a unit: `90m`, `1h`, `30d`, `2w`.
@@ -25,7 +26,8 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         }
         Some(_) => text.to_owned(),
     };
-    Duration::parse(&iso).map_err(|_| format!("{text:?} is no length of time such as 90m, 1h, 30d, 2w or PT1H30M"))
+    Duration::parse(&iso)
+        .map_err(|_| format!("{text:?} is no length of time such as 90m, 1h, 30d, 2w or PT1H30M"))
 }
 
 #[cfg(test)]
@@ -34,7 +36,9 @@ mod tests {
 
     #[test]
     fn both_spellings_of_a_length() {
-        for (text, seconds) in [("90m", 5400), ("1h", 3600), ("30d", 2_592_000), ("2W", 1_209_600), ("PT1H30M", 5400), ("5s", 5)] {
+        for (text, seconds) in
+            [("90m", 5400), ("1h", 3600), ("30d", 2_592_000), ("2W", 1_209_600), ("PT1H30M", 5400), ("5s", 5)]
+        {
             assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
         for text in ["", "h", "1y", "x1h", "-1h", "1", "ä", "P"] {

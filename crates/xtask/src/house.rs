@@ -157,7 +157,12 @@ fn no_std_hasher_and_no_native_endianness() {
 #[test]
 fn files_stay_small() {
     for (path, text) in ["crates", "benches", "tests"].into_iter().flat_map(sources) {
-        let lines = text.lines().count();
-        assert!(lines <= LINES_MAX, "{} has {lines} lines; split it ({LINES_MAX} at most)", path.display());
+        let code = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with("//");
+        let lines = text.lines().filter(code).count();
+        assert!(
+            lines <= LINES_MAX,
+            "{} has {lines} lines of code; split it ({LINES_MAX} at most)",
+            path.display()
+        );
     }
 }

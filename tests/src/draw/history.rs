@@ -307,6 +307,53 @@ pub fn history(draw: &mut Draw, batches: usize) -> Vec<Batch> {
     history
 }
 
+/// A history of one entitlement or another given to many: so many identities, about so many records. What is kept of
+/// posture grows past one piece here.
+pub fn wide(draw: &mut Draw, identities: usize, records: usize) -> Vec<Batch> {
+    let mut history = vec![beginning(draw)];
+    let (mut written, mut number) = (0, 0);
+    while written < records {
+        let mut batch = Batch { source: draw.text(SOURCES), ..Batch::default() };
+        for _ in 0..50 + draw.below(200) {
+            let one = format!("n/{}", draw.below(identities));
+            match draw.below(100) {
+                0..2 => {
+                    batch.facts.push(fact(draw, 0.3)); // of an entitlement, say, that half of them hold
+                }
+                2..60 => {
+                    let given = fact(draw, 0.0);
+                    let edge = EdgeRef { from: one, ..edge(draw, EdgeKind::Holds) };
+                    let op = if matches!(given.op, Op::Put(_)) {
+                        Op::Put(Value::Edge(Attributes::new()))
+                    } else {
+                        given.op
+                    };
+                    batch.facts.push(Fact { subject: Subject::Edge(edge), op, ..given });
+                }
+                60..62 => {
+                    let edge = EdgeRef { from: one, ..edge(draw, EdgeKind::MemberOf) };
+                    batch.facts.push(plain(
+                        Subject::Edge(edge),
+                        Op::Put(Value::Edge(Attributes::new())),
+                        draw.moment(),
+                    ));
+                }
+                62..64 => {
+                    let subject = Subject::Node(NodeRef { kind: NodeKind::Identity, id: one });
+                    batch.facts.push(plain(subject, Op::Delete, draw.moment()));
+                }
+                _ => {
+                    number += 1;
+                    batch.observations.push(Observation { identity: one, ..observation(draw, number) });
+                }
+            }
+        }
+        written += batch.facts.len() + batch.observations.len();
+        history.push(batch);
+    }
+    history
+}
+
 /// The same records in other batches: facts in their order, observations anywhere.
 pub fn regrouped(draw: &mut Draw, history: &[Batch]) -> Vec<Batch> {
     let ledger = Ledger::of(history);

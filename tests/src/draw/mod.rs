@@ -12,7 +12,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 pub use ask::Ask;
-pub use history::{history, regrouped};
+pub use history::{history, regrouped, wide};
 pub use question::{
     Answer, Question, activity_row, event_row, existence_row, grant_row, state_row, unused_row, usage_row,
     used_row, value_row, version_row,

@@ -3,8 +3,13 @@
 
 mod chance;
 mod contract;
+mod crash;
 mod evaluation;
 mod house;
+mod load;
 mod naive;
+mod power;
 mod property;
+mod server;
+mod smoke;
 mod wire;

@@ -18,7 +18,9 @@ pub fn binary() -> &'static Path {
         };
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["build", "--quiet", "--package", "asof-server", "--bin", "asof", "--profile", profile]);
-        cargo.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).env("CARGO_TARGET_DIR", folder.parent().unwrap());
+        cargo
+            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+            .env("CARGO_TARGET_DIR", folder.parent().unwrap());
         assert!(cargo.status().unwrap().success(), "asof does not build");
         folder.join(format!("asof{}", std::env::consts::EXE_SUFFIX))
     })
@@ -76,9 +78,8 @@ impl Server {
         let mut said = String::new();
         while self.address.is_empty() {
             let mut line = String::new();
-            if out.read_line(&mut line).unwrap() == 0 {
-                panic!("asof serve ended before it listened: {:?}, saying {said:?}", self.child.wait());
-            }
+            let ended = out.read_line(&mut line).unwrap() == 0;
+            assert!(!ended, "asof serve ended before it listened: {:?}, saying {said:?}", self.child.wait());
             if let Some((_, rest)) = line.split_once("127.0.0.1:") {
                 let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
                 self.address = format!("127.0.0.1:{port}");

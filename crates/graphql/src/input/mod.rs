@@ -15,6 +15,7 @@ use crate::scalars::{DateTime, Duration, Long};
 /// The point in time, on both axes, that a query speaks of. asOf: when it was true in the world. knownAt or ledgerSize: what had
 /// been recorded by then. All absent: now, with all that is recorded. knownAt alone: asOf is the same moment.
 #[derive(InputObject, Clone)]
+#[expect(clippy::struct_field_names, reason = "the contract's")]
 pub(crate) struct At {
     /// When it was true in the world.
     pub(crate) as_of: Option<DateTime>,

@@ -5,8 +5,8 @@ use asof_query as query;
 
 use super::filters::{HoldsWhere, IdentityWhere, NodeWhere, SecretWhere};
 use super::seen::{
-    ChangeWhere, ChangedHoldsWhere, DeadSecretWhere, NewSourceWhere, ObservationWhere, ObservedWhere, UncoveredWhere,
-    UnusedWhere, UsedWhere,
+    ChangeWhere, ChangedHoldsWhere, DeadSecretWhere, NewSourceWhere, ObservationWhere, ObservedWhere,
+    UncoveredWhere, UnusedWhere, UsedWhere,
 };
 use super::{AttributeMatch, TextMatch, Window};
 use crate::enums::{CoverageKind, Outcome, Privilege};
@@ -28,7 +28,9 @@ pub(crate) fn read<T: Read>(value: Option<T>, member: &str) -> Result<Option<T::
 
 fn all<T: Read>(values: Option<Vec<T>>, member: &str) -> Result<Option<Vec<T::Out>>, Failure> {
     let each = |(place, value): (usize, T)| value.read().under(format!("[{place}]"));
-    values.map(|values| values.into_iter().enumerate().map(each).collect::<Result<_, _>>().under(member)).transpose()
+    values
+        .map(|values| values.into_iter().enumerate().map(each).collect::<Result<_, _>>().under(member))
+        .transpose()
 }
 
 fn boxed<T: Read>(value: Option<Box<T>>, member: &str) -> Result<Option<Box<T::Out>>, Failure> {

@@ -1,9 +1,11 @@
 //! A `WriteRequest` to a batch. What the model's types cannot say is found here; what they can, [`Batch::faults`] finds.
 
+use std::collections::HashSet;
+
 use asof_model::{
-    Attributes, Batch, CoverageKind, CoverageValue, EdgeKind, EdgeRef, Effect, EntitlementValue, Fact, Fault, Instant,
-    Limits, NodeKind, NodeRef, NodeValue, Observation, Op, Outcome, Privilege, PrivilegeSet, SecretState, SecretValue,
-    Subject, Value,
+    Attributes, Batch, CoverageKind, CoverageValue, EdgeKind, EdgeRef, Effect, EntitlementValue, Fact, Fault,
+    Instant, Limits, NodeKind, NodeRef, NodeValue, Observation, Op, Outcome, Privilege, PrivilegeSet,
+    SecretState, SecretValue, Subject, Value,
 };
 use prost_types::Timestamp;
 
@@ -24,16 +26,16 @@ impl Read {
         if self.faults.is_empty() {
             return Ok(self.batch);
         }
-        let mut faults = self.faults;
-        for fault in self.batch.faults(limits, latest) {
-            // A filler's own fault has been told.
-            if !faults.iter().any(|told| told.field == fault.field) {
-                faults.push(fault);
-            }
-        }
+        let mut faults = and_more(self.faults, self.batch.faults(limits, latest));
         faults.sort_by_key(|fault| place(&fault.field));
         Err((self.batch.batch_id, faults))
     }
+}
+
+/// The faults of reading, and those of the model behind them: but a filler's own fault has been told.
+pub(super) fn and_more(told: Vec<Fault>, of_model: Vec<Fault>) -> Vec<Fault> {
+    let named: HashSet<String> = told.iter().map(|fault| fault.field.clone()).collect();
+    told.into_iter().chain(of_model.into_iter().filter(|fault| !named.contains(&fault.field))).collect()
 }
 
 /// Where in a batch a field stands: its own fields, then facts, then observations, by number.
@@ -66,13 +68,23 @@ pub fn batch(request: proto::WriteRequest) -> Read {
 }
 
 /// Reads records, one after the other.
-struct Reader {
+pub(super) struct Reader {
     /// `facts[3]`.
     record: String,
     faults: Vec<Fault>,
 }
 
 impl Reader {
+    /// For one record of this name.
+    pub(super) fn of(record: String) -> Self {
+        Self { record, faults: Vec::new() }
+    }
+
+    /// What reading found.
+    pub(super) fn faults(self) -> Vec<Fault> {
+        self.faults
+    }
+
     fn fault(&mut self, field: &str, why: impl Into<String>) {
         self.faults.push(Fault::new(format!("{}.{field}", self.record), why));
     }
@@ -108,8 +120,16 @@ impl Reader {
         for number in numbers {
             match u8::try_from(*number).ok().and_then(Privilege::from_number) {
                 Some(privilege) => set.insert(privilege),
-                None if *number == 0 => return self.strange(field, "PRIVILEGE_UNSPECIFIED is no privilege", set),
-                None => return self.strange(field, format!("there is no privilege with the number {number}"), set),
+                None if *number == 0 => {
+                    return self.strange(field, "PRIVILEGE_UNSPECIFIED is no privilege", set);
+                }
+                None => {
+                    return self.strange(
+                        field,
+                        format!("there is no privilege with the number {number}"),
+                        set,
+                    );
+                }
             }
         }
         set
@@ -157,7 +177,7 @@ impl Reader {
         }
     }
 
-    fn node(&mut self, node: proto::Node, puts: bool) -> (Subject, Value) {
+    pub(super) fn node(&mut self, node: proto::Node, puts: bool) -> (Subject, Value) {
         // The filler is the kind that has nothing of its own.
         let kind = self.member("node.kind", node.kind, NodeKind::from_number);
         if !puts {
@@ -183,7 +203,9 @@ impl Reader {
 
     fn entitlement(&mut self, said: proto::Entitlement) -> EntitlementValue {
         EntitlementValue {
-            effect: self.member("node.entitlement.effect", said.effect, Effect::from_number).unwrap_or(Effect::Allow),
+            effect: self
+                .member("node.entitlement.effect", said.effect, Effect::from_number)
+                .unwrap_or(Effect::Allow),
             privileges: self.privileges("node.entitlement.privileges", &said.privileges),
             scopes: said.scopes,
             actions: said.actions,
@@ -199,13 +221,21 @@ impl Reader {
                 .unwrap_or(SecretState::Active),
             issued_at: self.optional("node.secret.issued_at", said.issued_at.as_ref(), filler),
             expires_at: self.optional("node.secret.expires_at", said.expires_at.as_ref(), filler),
-            last_rotated_at: self.optional("node.secret.last_rotated_at", said.last_rotated_at.as_ref(), filler),
+            last_rotated_at: self.optional(
+                "node.secret.last_rotated_at",
+                said.last_rotated_at.as_ref(),
+                filler,
+            ),
         }
     }
 
-    fn edge(&mut self, edge: proto::Edge) -> (Subject, Value) {
+    pub(super) fn edge(&mut self, edge: proto::Edge) -> (Subject, Value) {
         let kind = self.member("edge.kind", edge.kind, EdgeKind::from_number);
-        let said = if edge.to_kind == 0 { None } else { self.member("edge.to_kind", edge.to_kind, NodeKind::from_number) };
+        let said = if edge.to_kind == 0 {
+            None
+        } else {
+            self.member("edge.to_kind", edge.to_kind, NodeKind::from_number)
+        };
         let to_kind = match kind.and_then(|kind| kind.ends().1) {
             Some(own) => {
                 if said.is_some_and(|said| said != own) {
@@ -239,7 +269,10 @@ impl Reader {
 
     fn observation(&mut self, seen: proto::Observation) -> Observation {
         let privilege = if seen.privilege == 0 {
-            self.fault("privilege", "required: no catalogue here classifies the action (OTHER says that none does)");
+            self.fault(
+                "privilege",
+                "required: no catalogue here classifies the action (OTHER says that none does)",
+            );
             None
         } else {
             self.member("privilege", seen.privilege, Privilege::from_number)

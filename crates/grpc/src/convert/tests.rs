@@ -25,7 +25,8 @@ fn every_refused_case_names_its_fields_and_no_others() {
     let cases: Vec<Value> = serde_json::from_str(text).unwrap();
     assert!(cases.len() > 30);
     for case in &cases {
-        let mut expected: Vec<&str> = case["fields"].as_array().unwrap().iter().map(|f| f.as_str().unwrap()).collect();
+        let mut expected: Vec<&str> =
+            case["fields"].as_array().unwrap().iter().map(|f| f.as_str().unwrap()).collect();
         let mut found = fields(request(&case["request"]));
         expected.sort_unstable();
         found.sort_unstable();
@@ -47,11 +48,13 @@ fn faults_stand_in_the_order_of_the_records() {
 
 #[test]
 fn a_batch_goes_to_the_wire_and_back() {
-    for line in include_str!("../../../../tests/contract/story.jsonl").lines().filter(|line| !line.is_empty()) {
+    for line in include_str!("../../../../tests/contract/story.jsonl").lines().filter(|line| !line.is_empty())
+    {
         let wire = request(&serde_json::from_str(line).unwrap());
         let batch = super::batch(wire).check(&Limits::DEFAULT, Instant::from_nanos(NOW)).unwrap();
         assert!(batch.faults(&Limits::DEFAULT, Instant::from_nanos(NOW)).is_empty());
-        let again = super::batch(super::request(batch.clone())).check(&Limits::DEFAULT, Instant::from_nanos(NOW));
+        let again =
+            super::batch(super::request(batch.clone())).check(&Limits::DEFAULT, Instant::from_nanos(NOW));
         assert_eq!(again.unwrap(), batch);
     }
 }
@@ -65,7 +68,8 @@ fn unknown_numbers_are_named() {
         outcome: 4,
         ..Default::default()
     };
-    let request = proto::WriteRequest { source: "s".into(), observations: vec![observation], ..Default::default() };
+    let request =
+        proto::WriteRequest { source: "s".into(), observations: vec![observation], ..Default::default() };
     assert_eq!(fields(request), ["observations[0].privilege", "observations[0].outcome"]);
 }
 

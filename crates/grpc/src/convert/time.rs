@@ -16,7 +16,9 @@ pub fn instant(timestamp: &Timestamp) -> Result<Instant, String> {
         .and_then(|nanos| nanos.checked_add(i64::from(timestamp.nanos)))
         .map(Instant::from_nanos)
         .filter(|instant| instant.is_in_range())
-        .ok_or_else(|| "is not between 1970 and 2262 (leave out a valid_to that stands for no end)".to_owned())
+        .ok_or_else(|| {
+            "is not between 1970 and 2262 (leave out a valid_to that stands for no end)".to_owned()
+        })
 }
 
 /// The timestamp of an instant.
@@ -38,7 +40,9 @@ mod tests {
 
     #[test]
     fn what_has_no_instant_is_refused() {
-        for (seconds, nanos) in [(-1, 999_999_999), (0, -1), (0, 1_000_000_000), (i64::MAX, 0), (9_223_372_036, 854_775_807)] {
+        for (seconds, nanos) in
+            [(-1, 999_999_999), (0, -1), (0, 1_000_000_000), (i64::MAX, 0), (9_223_372_036, 854_775_807)]
+        {
             assert!(instant(&Timestamp { seconds, nanos }).is_err(), "{seconds} {nanos}");
         }
     }

@@ -2,7 +2,8 @@
 
 use asof_engine::LedgerEntry;
 use asof_model::{
-    Batch, EdgeKind, Fact, Instant, NodeRef, NodeValue, Observation, Op, PrivilegeSet, RecordBody, Subject, Value,
+    Attributes, Batch, EdgeKind, Fact, Instant, NodeRef, NodeValue, Observation, Op, PrivilegeSet,
+    RecordBody, Subject, Value,
 };
 
 use super::timestamp;
@@ -52,7 +53,11 @@ fn fact(fact: Fact) -> proto::Fact {
             kind: i32::from(edge.kind.number()),
             from: edge.from,
             to: edge.to,
-            attributes: if let Some(Value::Edge(attributes)) = value { attributes } else { Default::default() },
+            attributes: if let Some(Value::Edge(attributes)) = value {
+                attributes
+            } else {
+                Attributes::new()
+            },
             to_kind: if edge.kind == EdgeKind::Owns { i32::from(edge.to_kind.number()) } else { 0 },
         }),
         (Subject::Coverage(scope), value) => Wire::Coverage(match value {

@@ -1,10 +1,11 @@
 //! The lists of the file, and the facts that they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use asof_model::{
-    Attributes, CoverageKind, CoverageValue, EdgeKind, Fact, Limits, NodeKind, NodeValue, Op, PrivilegeSet, Value as Stated,
+    Attributes, CoverageKind, CoverageValue, EdgeKind, Fact, Limits, NodeKind, NodeValue, Op, PrivilegeSet,
+    Value as Stated,
 };
 use serde_json::Value;
 
@@ -25,7 +26,9 @@ struct Principal {
 
 /// What the file lists.
 pub(super) struct Details {
+    /// Whose listing it is: the account of most of what it lists.
     pub(super) account: String,
+    accounts: BTreeSet<String>,
     pub(super) entries: u64,
     principals: Vec<Principal>,
     /// By ARN: the document of the version in force.
@@ -45,7 +48,9 @@ impl Details {
             field: field.to_owned(),
             why: why.to_owned(),
         };
-        let known = |page: &Value| LISTS.iter().any(|(list, _, _)| page[*list].is_array()) || page["Policies"].is_array();
+        let known = |page: &Value| {
+            LISTS.iter().any(|(list, _, _)| page[*list].is_array()) || page["Policies"].is_array()
+        };
         if pages.is_empty() || !pages.iter().all(known) {
             let why = "required, or one of GroupDetailList, RoleDetailList, Policies: is it what \
                        `aws iam get-account-authorization-details` writes?";
@@ -63,7 +68,12 @@ impl Details {
                             let (id, arn) = (id_of(text(unique)), text("Arn").to_owned());
                             principals.push(Principal { id, named, arn, entry: entry.clone() });
                         }
-                        None => summary.skip(path, 0, format!("{list}[{place}]"), format!("needs Arn and {unique}")),
+                        None => summary.skip(
+                            path,
+                            0,
+                            format!("{list}[{place}]"),
+                            format!("needs Arn and {unique}"),
+                        ),
                     }
                 }
             }
@@ -74,26 +84,45 @@ impl Details {
                     version["IsDefaultVersion"] == true || version["VersionId"] == entry["DefaultVersionId"]
                 };
                 match (entry["Arn"].as_str(), { versions }.find(in_force)) {
-                    (Some(arn), Some(version)) => drop(policies.insert(arn.to_owned(), version["Document"].clone())),
-                    _ => summary.skip(path, 0, format!("Policies[{place}]"), "needs Arn and a default version"),
+                    (Some(arn), Some(version)) => {
+                        drop(policies.insert(arn.to_owned(), version["Document"].clone()));
+                    }
+                    _ => {
+                        summary.skip(
+                            path,
+                            0,
+                            format!("Policies[{place}]"),
+                            "needs Arn and a default version",
+                        );
+                    }
                 }
             }
         }
-        let account = principals.first().map(|first| first.named.account.clone());
-        let account = account.ok_or_else(|| form("UserDetailList", "no user, group or role is listed: whose account is it?"))?;
-        Ok(Self { account, entries, principals, policies })
+        let mut counts: BTreeMap<&String, usize> = BTreeMap::new();
+        for each in &principals {
+            *counts.entry(&each.named.account).or_insert(0) += 1;
+        }
+        let most = counts.iter().max_by_key(|(_, count)| **count).map(|(account, _)| (*account).clone());
+        let accounts = counts.into_keys().cloned().collect();
+        let account = most.ok_or_else(|| {
+            form("UserDetailList", "no user, group or role is listed: whose account is it?")
+        })?;
+        Ok(Self { account, accounts, entries, principals, policies })
     }
 
     /// Everything that is stated, in a fixed order.
     pub(super) fn facts(&self, cause: &Cause, summary: &mut Summary) -> Vec<Fact> {
-        let by_name: BTreeMap<&Named, &str> = self.principals.iter().map(|each| (&each.named, each.id.as_str())).collect();
-        let resolve = |named: &Named| by_name.get(named).map_or_else(|| id_of(&named.arn()), |id| (*id).to_owned());
+        let by_name: BTreeMap<&Named, &str> =
+            self.principals.iter().map(|each| (&each.named, each.id.as_str())).collect();
+        let resolve =
+            |named: &Named| by_name.get(named).map_or_else(|| id_of(&named.arn()), |id| (*id).to_owned());
         let mut facts = Vec::new();
         let mut reach = Reach::default();
         let mut documents: BTreeMap<String, BTreeMap<String, NodeValue>> = BTreeMap::new();
         for (arn, document) in &self.policies {
             let nodes = stated(&Owner::managed(arn), document, summary);
-            facts.extend(nodes.iter().map(|(id, value)| cause.node(NodeKind::Entitlement, id, value.clone())));
+            facts
+                .extend(nodes.iter().map(|(id, value)| cause.node(NodeKind::Entitlement, id, value.clone())));
             documents.insert(arn.clone(), nodes);
         }
         for each in &self.principals {
@@ -101,13 +130,15 @@ impl Details {
             value.attributes.extend(attributes(&each.entry));
             facts.push(cause.node(NodeKind::Identity, &each.id, value));
             for group in each.entry["GroupList"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-                if let Some(named) = Named::new(&each.named.account, PrincipalKind::Group, group) {
+                if let Some(named) =
+                    Named::new(&each.named.partition, &each.named.account, PrincipalKind::Group, group)
+                {
                     facts.push(cause.edge(EdgeKind::MemberOf, &each.id, &resolve(&named)));
                 }
             }
-            let held = self.held(each, &documents, cause, &mut facts, summary);
+            let held = Self::held(each, &documents, cause, &mut facts, summary);
             for (id, value) in held {
-                reach.holds(&each.id, &value);
+                reach.holds(&each.named.account, &each.id, &value);
                 facts.push(cause.edge(EdgeKind::Holds, &each.id, &id));
             }
         }
@@ -124,10 +155,9 @@ impl Details {
         facts
     }
 
-    /// What a principal holds by itself. A permissions boundary makes all that it allows conditional, and that is then its own: others
-    /// hold the same policy without it.
+    /// What a principal holds by itself. A permissions boundary makes all that it allows conditional, and
+    /// that is then its own: others hold the same policy without it.
     fn held(
-        &self,
         each: &Principal,
         documents: &BTreeMap<String, BTreeMap<String, NodeValue>>,
         cause: &Cause,
@@ -139,7 +169,11 @@ impl Details {
         let mut own = BTreeMap::new();
         for list in ["UserPolicyList", "GroupPolicyList", "RolePolicyList"] {
             for policy in each.entry[list].as_array().into_iter().flatten() {
-                let owner = Owner::inline(&each.id, &each.named.arn(), policy["PolicyName"].as_str().unwrap_or_default());
+                let owner = Owner::inline(
+                    &each.id,
+                    &each.named.arn(),
+                    policy["PolicyName"].as_str().unwrap_or_default(),
+                );
                 own.extend(stated(&owner, &policy["PolicyDocument"], summary));
             }
         }
@@ -147,10 +181,16 @@ impl Details {
             let Some(arn) = policy["PolicyArn"].as_str() else { continue };
             match (documents.get(arn), managed::document(arn)) {
                 (Some(nodes), _) if !bounded => held.extend(nodes.clone()),
-                (Some(nodes), _) => own.extend(nodes.iter().map(|(id, value)| (copied(each, id), value.clone()))),
+                (Some(nodes), _) => {
+                    own.extend(nodes.iter().map(|(id, value)| (copied(each, id), value.clone())));
+                }
                 (None, Some(document)) => {
                     let nodes = stated(&Owner::managed(arn), document, summary);
-                    own.extend(nodes.into_iter().map(|(id, value)| (if bounded { copied(each, &id) } else { id }, value)));
+                    own.extend(
+                        nodes
+                            .into_iter()
+                            .map(|(id, value)| (if bounded { copied(each, &id) } else { id }, value)),
+                    );
                 }
                 (None, None) => summary.note(Note::DocumentMissing, arn),
             }
@@ -176,7 +216,10 @@ impl Details {
     ) {
         let document = match Document::read(&role.entry["AssumeRolePolicyDocument"]) {
             Ok(document) => document,
-            Err(why) => return summary.note(Note::DocumentUnreadable, format!("trust policy of {}: {why}", role.arn)),
+            Err(why) => {
+                return summary
+                    .note(Note::DocumentUnreadable, format!("trust policy of {}: {why}", role.arn));
+            }
         };
         let read = trust::read(&document);
         if read.denials_left > 0 {
@@ -186,15 +229,17 @@ impl Details {
         for (who, with) in &read.who {
             edges.insert(trusted(who, resolve), with.clone());
         }
-        // An account as principal leaves it to its own policies who of it may: those are in this file.
-        let own = id_of(&self.account);
-        if let Some(with) = edges.get(&own).cloned() {
-            for Assumable { holder, conditional } in reach.who_may(&role.arn, &role.id) {
-                let mut with = with.clone();
+        // An account as principal leaves it to its own policies who of it may; for an account of the file
+        // those are known.
+        for account in &self.accounts {
+            let trusted = id_of(account);
+            let Some(given) = edges.get(&trusted).cloned() else { continue };
+            for Assumable { holder, conditional } in reach.who_may(account, &role.arn, &role.id) {
+                let mut with = given.clone();
                 if conditional {
                     with.insert("conditional".to_owned(), "true".to_owned());
                 }
-                with.insert("through".to_owned(), own.clone());
+                with.insert("through".to_owned(), trusted.clone());
                 edges.entry(holder).or_insert(with);
             }
         }

@@ -1,8 +1,8 @@
-//! IAM's own listing of an account: the answer of `GetAccountAuthorizationDetails`, as `aws iam get-account-authorization-details`
-//! writes it.
+//! IAM's own listing of an account: the answer of `GetAccountAuthorizationDetails`, as `aws iam
+//! get-account-authorization-details` writes it.
 //!
-//! The file says what was in force at one moment, which it does not tell itself: the caller gives it. All that it lists is stated from
-//! then on, with POSTURE coverage of its identities.
+//! The file says what was in force at one moment, which it does not tell itself: the caller gives it. All
+//! that it lists is stated from then on, with POSTURE coverage of its identities.
 
 mod details;
 mod reach;
@@ -14,6 +14,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::batches::Batches;
+use crate::digest::hex;
 use crate::facts::Cause;
 use crate::{ImportError, Summary, files};
 use details::Details;
@@ -30,9 +31,11 @@ pub struct Listing {
     pub summary: Summary,
 }
 
-/// Reads a file, packed or not, that lists what was in force at that moment. Pages of a listing may stand one after another in it.
+/// Reads a file, packed or not, that lists what was in force at that moment. Pages of a listing may stand one
+/// after another in it.
 pub fn read(path: &Path, at: Instant) -> Result<Listing, ImportError> {
-    let form = |field: &str, why: String| ImportError::Form { path: path.to_owned(), field: field.to_owned(), why };
+    let form =
+        |field: &str, why: String| ImportError::Form { path: path.to_owned(), field: field.to_owned(), why };
     if !at.is_in_range() {
         return Err(form("at", "is not between 1970 and 2262".to_owned()));
     }
@@ -40,8 +43,7 @@ pub fn read(path: &Path, at: Instant) -> Result<Listing, ImportError> {
     files::open(path, &std::sync::Arc::default())
         .and_then(|mut input| input.read_to_end(&mut text))
         .map_err(|cause| ImportError::Path { path: path.to_owned(), cause })?;
-    let digest = Sha256::digest(&text);
-    let digest: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let digest = hex(&Sha256::digest(&text)[..16]);
     let mut pages = Vec::new();
     for page in serde_json::Deserializer::from_slice(&text).into_iter::<Value>() {
         pages.push(page.map_err(|cause| form("the file", format!("is no JSON: {cause}")))?);
@@ -56,7 +58,7 @@ pub fn read(path: &Path, at: Instant) -> Result<Listing, ImportError> {
     let mut batches = Batches::new(BATCH_RECORDS);
     let source = format!("aws-iam/{}", details.account);
     for fact in facts {
-        batches.push(&source, vec![fact], Vec::new());
+        batches.fact(&source, fact);
     }
     batches.finish();
     let mut found = Vec::new();

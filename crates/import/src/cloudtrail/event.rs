@@ -1,11 +1,10 @@
 //! One event of CloudTrail, as far as the importer reads it.
 
-use std::fmt::Write as _;
-
 use asof_model::{Instant, Outcome};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::digest::hex;
 use crate::when;
 
 /// What is wrong with a record: the field, and why.
@@ -20,7 +19,8 @@ pub(crate) struct Event {
     pub(crate) at: Instant,
     /// The account whose log it stands in.
     pub(crate) account: String,
-    pub(crate) event_source: String,
+    /// eventSource: the service that was called.
+    pub(crate) source: String,
     pub(crate) name: String,
     pub(crate) region: String,
     pub(crate) outcome: Outcome,
@@ -33,20 +33,24 @@ impl Event {
             let text = value[field].as_str().unwrap_or_default();
             if text.is_empty() { Err((field.to_owned(), "required".to_owned())) } else { Ok(text.to_owned()) }
         };
-        let (name, event_source, time) = (required("eventName")?, required("eventSource")?, required("eventTime")?);
-        let at = when::parse(&time).ok_or_else(|| ("eventTime".to_owned(), format!("is no instant: {time:?}")))?;
+        let (name, event_source, time) =
+            (required("eventName")?, required("eventSource")?, required("eventTime")?);
+        let at =
+            when::parse(&time).ok_or_else(|| ("eventTime".to_owned(), format!("is no instant: {time:?}")))?;
         let given = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
         let account = given(&value["recipientAccountId"])
             .or_else(|| given(&value["userIdentity"]["accountId"]))
-            .ok_or_else(|| ("recipientAccountId".to_owned(), "required, or userIdentity.accountId".to_owned()))?;
+            .ok_or_else(|| {
+                ("recipientAccountId".to_owned(), "required, or userIdentity.accountId".to_owned())
+            })?;
         let id = given(&value["eventID"]).unwrap_or_else(|| digest(&value));
         let region = value["awsRegion"].as_str().unwrap_or_default().to_owned();
         let outcome = outcome(&value);
-        Ok(Self { id, at, account, event_source, name, region, outcome, value })
+        Ok(Self { value, id, at, account, source: event_source, name, region, outcome })
     }
 
-    /// The source of its batch.
-    pub(crate) fn source(&self) -> String {
+    /// The source of its batch: the log of its account.
+    pub(crate) fn collector(&self) -> String {
         format!("cloudtrail/{}", self.account)
     }
 
@@ -77,17 +81,19 @@ impl Event {
 
     /// `iam` of `iam.amazonaws.com`.
     pub(crate) fn service(&self) -> &str {
-        self.event_source.strip_suffix(".amazonaws.com").unwrap_or(&self.event_source)
+        self.source.strip_suffix(".amazonaws.com").unwrap_or(&self.source)
     }
 }
 
-/// The event inside what delivered it: EventBridge (`detail`), LookupEvents (`CloudTrailEvent`, a text), a collector (`log`).
+/// The event inside what delivered it: EventBridge (`detail`), LookupEvents (`CloudTrailEvent`, a text), a
+/// collector (`log`).
 fn unwrapped(mut value: Value) -> Result<Value, Fault> {
     if value.get("eventName").is_some() {
         return Ok(value);
     }
     if let Some(text) = value.get("CloudTrailEvent").and_then(Value::as_str) {
-        return serde_json::from_str(text).map_err(|cause| ("CloudTrailEvent".to_owned(), format!("is no JSON: {cause}")));
+        return serde_json::from_str(text)
+            .map_err(|cause| ("CloudTrailEvent".to_owned(), format!("is no JSON: {cause}")));
     }
     for field in ["detail", "log"] {
         if value.get(field).is_some_and(Value::is_object) {
@@ -108,7 +114,11 @@ fn outcome(event: &Value) -> Outcome {
     let plain = code.rsplit('.').next().unwrap_or(code);
     let plain = ["Exception", "Fault"].iter().find_map(|end| plain.strip_suffix(end)).unwrap_or(plain);
     match plain {
-        "AccessDenied" | "VpceAccessDenied" | "UnauthorizedOperation" | "UnauthorizedAccess" | "AuthorizationError"
+        "AccessDenied"
+        | "VpceAccessDenied"
+        | "UnauthorizedOperation"
+        | "UnauthorizedAccess"
+        | "AuthorizationError"
         | "NotAuthorized" => Outcome::Denied,
         _ => Outcome::Error,
     }
@@ -118,10 +128,7 @@ fn outcome(event: &Value) -> Outcome {
 fn digest(value: &Value) -> String {
     let mut hash = Sha256::new();
     write_sorted(value, &mut hash);
-    hash.finalize().iter().fold(String::from("sha256:"), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    format!("sha256:{}", hex(&hash.finalize()))
 }
 
 fn write_sorted(value: &Value, hash: &mut Sha256) {

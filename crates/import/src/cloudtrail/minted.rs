@@ -29,14 +29,28 @@ pub(crate) fn read(event: &Event, caller: &Caller) -> Option<Minted> {
         return None;
     }
     let expires = credentials["expiration"].as_str().and_then(when::parse);
-    let mut minted = Minted { key: key.to_owned(), owner: caller.who.clone(), role: None, expires, session: String::new() };
+    let mut minted = Minted {
+        key: key.to_owned(),
+        owner: caller.who.clone(),
+        role: None,
+        expires,
+        session: String::new(),
+    };
     if event.name.starts_with("AssumeRole") {
         let assumed = &event.response()["assumedRoleUser"];
         let asked = event.request()["roleArn"].as_str().unwrap_or_default();
-        let arn = if asked.is_empty() { role_of(assumed["arn"].as_str().unwrap_or_default())? } else { asked.to_owned() };
+        let arn = if asked.is_empty() {
+            role_of(assumed["arn"].as_str().unwrap_or_default())?
+        } else {
+            asked.to_owned()
+        };
         let named = Arn::parse(&arn)?.principal().filter(|named| named.kind == PrincipalKind::Role)?;
         event.request()["roleSessionName"].as_str().unwrap_or_default().clone_into(&mut minted.session);
-        match assumed["assumedRoleId"].as_str().and_then(|id| id.split(':').next()).filter(|id| !id.is_empty()) {
+        match assumed["assumedRoleId"]
+            .as_str()
+            .and_then(|id| id.split(':').next())
+            .filter(|id| !id.is_empty())
+        {
             Some(unique) => {
                 minted.owner = Who::Id(id_of(unique));
                 minted.role = Some((named, id_of(unique), arn));
@@ -49,13 +63,15 @@ pub(crate) fn read(event: &Event, caller: &Caller) -> Option<Minted> {
     Some(minted)
 }
 
-/// The facts that a minted key is: the key, whose it is, what it was minted with, and the instance that got it.
+/// The facts that a minted key is: the key, whose it is, what it was minted with, and the instance that got
+/// it.
 pub(crate) fn facts(event: &Event, caller: &Caller, survey: &Survey) -> Vec<Fact> {
     let Some(minted) = read(event, caller).filter(|_| event.succeeded()) else { return Vec::new() };
     let cause = Cause::event(event.at, &event.id);
     let secret = id_of(&minted.key);
     let owner = survey.names.resolve(&minted.owner, event.at);
-    let mut value = NodeValue { name: minted.key, node_type: "aws.sts.session-key".to_owned(), ..NodeValue::default() };
+    let mut value =
+        NodeValue { name: minted.key, node_type: "aws.sts.session-key".to_owned(), ..NodeValue::default() };
     if !minted.session.is_empty() {
         value.attributes.insert("session".to_owned(), minted.session.clone());
     }

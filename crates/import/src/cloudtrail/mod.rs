@@ -1,7 +1,8 @@
 //! CloudTrail logs: what was done, and the posture that the calls themselves made.
 //!
-//! All files are read twice: first for what one event says about others (names and ids, who minted which key, the calls that change
-//! posture), then for what each says itself. So the order of files makes no difference to what is stated.
+//! All files are read twice: first for what one event says about others (names and ids, who minted which key,
+//! the calls that change posture), then for what each says itself. So the order of files makes no difference
+//! to what is stated.
 
 mod event;
 mod minted;
@@ -32,9 +33,10 @@ use survey::Survey;
 /// How to read.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// So many records make a batch, about: an event's facts and observations stay together.
+    /// So many records make a batch.
     pub batch_records: usize,
-    /// Users, roles and groups that the files may name but not give the immutable id of: (ARN, id such as `AROAEXAMPLE`).
+    /// Users, roles and groups that the files may name but not give the immutable id of: (ARN, id such as
+    /// `AROAEXAMPLE`).
     pub known_names: Vec<(String, String)>,
 }
 
@@ -92,13 +94,15 @@ pub struct CloudTrail {
 }
 
 impl CloudTrail {
-    /// Finds the files that the paths name: files, directories, globs. A path that cannot be read ends it here.
+    /// Finds the files that the paths name: files, directories, globs. A path that cannot be read ends it
+    /// here.
     pub fn open(paths: &[PathBuf], options: Options) -> Result<Self, ImportError> {
         let files = files::find(paths)?;
         let progress = Arc::new(Progress::default());
         let mut bytes = 0;
         for path in &files {
-            let of_file = std::fs::metadata(path).map_err(|cause| ImportError::Path { path: path.clone(), cause })?;
+            let of_file =
+                std::fs::metadata(path).map_err(|cause| ImportError::Path { path: path.clone(), cause })?;
             bytes += of_file.len() * 2;
         }
         progress.bytes_total.store(bytes, Ordering::Relaxed);
@@ -174,12 +178,13 @@ impl CloudTrail {
         }
         self.survey.finish();
         let replayed = replay::replay(&self.survey, &mut self.summary);
-        let mut facts = self.survey.appearances(&replayed.deleted, &replayed.made);
+        let mut facts = self.survey.appearances(&replayed.made, &replayed.deleted);
         facts.extend(replayed.facts);
-        // Of two facts of one second on one subject the later one rules, so that those of calls stay in their order.
+        // Of two facts of one second on one subject the later one rules, so that those of calls stay in their
+        // order.
         facts.sort_by_key(|(_, fact)| fact.valid_from);
         for (source, fact) in facts {
-            self.batches.push(&source, vec![fact], Vec::new());
+            self.batches.fact(&source, fact);
         }
     }
 
@@ -217,12 +222,16 @@ impl CloudTrail {
     fn event(&mut self, event: &Event, caller: &who::Caller) {
         self.summary.events += 1;
         self.progress.events.fetch_add(1, Ordering::Relaxed);
-        let action = Catalogue::get().of_event(&event.event_source, &event.name);
+        let action = Catalogue::get().of_event(&event.source, &event.name);
         if action.class.is_none() || action.class == Some(Privilege::Other) {
             self.summary.unknown_action(&action.name);
         }
-        let facts = minted::facts(event, caller, &self.survey);
-        let observations = observe::observations(event, caller, &action, &self.survey);
-        self.batches.push(&event.source(), facts, observations);
+        let source = event.collector();
+        for fact in minted::facts(event, caller, &self.survey) {
+            self.batches.fact(&source, fact);
+        }
+        for seen in observe::observations(event, caller, &action, &self.survey) {
+            self.batches.observation(&source, seen);
+        }
     }
 }

@@ -1,5 +1,6 @@
-//! Which immutable id a name had when. A request names roles and users by name; the ids stand in other events, perhaps of other files,
-//! so that all are read before any is resolved: the order of files makes no difference.
+//! Which immutable id a name had when. A request names roles and users by name; the ids stand in other
+//! events, perhaps of other files, so that all are read before any is resolved: the order of files makes no
+//! difference.
 
 use std::collections::BTreeMap;
 
@@ -49,8 +50,9 @@ impl Names {
         self.arns.get(id).map(String::as_str)
     }
 
-    /// The identity's id. A name means the one made last under it by then; else the one seen last by then; else the one seen first
-    /// afterwards and not made afterwards; else nothing but the name is known, and the ARN without its path is the id.
+    /// The identity's id. A name means the one made last under it by then; else the one seen last by then;
+    /// else the one seen first afterwards and not made afterwards; else nothing but the name is known, and
+    /// the ARN without its path is the id.
     pub(crate) fn resolve(&self, who: &Who, at: Instant) -> String {
         match who {
             Who::Id(id) => id.clone(),
@@ -58,7 +60,8 @@ impl Names {
         }
     }
 
-    /// As [`Names::resolve`], for what a deletion names: what was made in the very second does not count, unless there is no other.
+    /// As [`Names::resolve`], for what a deletion names: what was made in the very second does not count,
+    /// unless there is no other.
     pub(crate) fn resolve_before(&self, who: &Who, at: Instant) -> String {
         match who {
             Who::Id(id) => id.clone(),
@@ -96,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_name_means_another_id_after_it_was_made_again() {
-        let named = Named::new("123456789012", PrincipalKind::Role, "ci").unwrap();
+        let named = Named::new("aws", "123456789012", PrincipalKind::Role, "ci").unwrap();
         let at = |second: i64| Instant::from_nanos(second * 1_000_000_000);
         let mut names = Names::default();
         let of = |names: &Names, second| names.resolve(&Who::Named(named.clone()), at(second));
@@ -104,7 +107,9 @@ mod tests {
         names.seen(&named, "aws:AROANEW", at(10), true);
         assert_eq!(of(&names, 9), "aws:arn:aws:iam::123456789012:role/ci", "made later, so not this one");
         names.seen(&named, "aws:AROAOLD", at(7), false);
-        for (second, expected) in [(3, "aws:AROAOLD"), (9, "aws:AROAOLD"), (10, "aws:AROANEW"), (99, "aws:AROANEW")] {
+        for (second, expected) in
+            [(3, "aws:AROAOLD"), (9, "aws:AROAOLD"), (10, "aws:AROANEW"), (99, "aws:AROANEW")]
+        {
             assert_eq!(of(&names, second), expected, "{second}");
         }
         assert_eq!(names.resolve_before(&Who::Named(named.clone()), at(10)), "aws:AROANEW");

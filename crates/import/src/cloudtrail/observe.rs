@@ -16,7 +16,12 @@ use crate::arn::{id_of, instance_of, service_id};
 const USER_AGENT_BYTES: usize = 256;
 
 /// What the event shows: one observation, or one for each of several resources of one kind.
-pub(crate) fn observations(event: &Event, caller: &Caller, action: &Action, survey: &Survey) -> Vec<Observation> {
+pub(crate) fn observations(
+    event: &Event,
+    caller: &Caller,
+    action: &Action,
+    survey: &Survey,
+) -> Vec<Observation> {
     let identity = survey.names.resolve(&caller.who, event.at);
     let mut seen = Observation::new(identity, event.at, action.class.unwrap_or(Privilege::Other));
     seen.event_id.clone_from(&event.id);
@@ -46,7 +51,8 @@ pub(crate) fn observations(event: &Event, caller: &Caller, action: &Action, surv
     all
 }
 
-/// The actor is who assumed the identity; an instance is the workload of its session, and nobody stands behind it.
+/// The actor is who assumed the identity; an instance is the workload of its session, and nobody stands
+/// behind it.
 fn behind(seen: &mut Observation, caller: &Caller, survey: &Survey) {
     let mut chain = Vec::new();
     survey.behind(&caller.key, &mut chain);
@@ -89,7 +95,8 @@ fn attributes(event: &Event, action: &Action) -> Attributes {
         put("console", "true");
     }
     let agent = event.text("userAgent");
-    let end = (0..=USER_AGENT_BYTES.min(agent.len())).rev().find(|end| agent.is_char_boundary(*end)).unwrap_or(0);
+    let end =
+        (0..=USER_AGENT_BYTES.min(agent.len())).rev().find(|end| agent.is_char_boundary(*end)).unwrap_or(0);
     put("user_agent", &agent[..end]);
     found
 }

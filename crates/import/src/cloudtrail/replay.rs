@@ -1,7 +1,7 @@
 //! Posture, replayed from the calls that change it, all files together and in order of time.
 //!
-//! What a call says of itself becomes a fact whatever is known; what follows from it (a document that replaces another ends what the
-//! other gave) needs what came before it in the files of the same run.
+//! What a call says of itself becomes a fact whatever is known; what follows from it (a document that
+//! replaces another ends what the other gave) needs what came before it in the files of the same run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,12 +10,12 @@ use asof_model::{Attributes, EdgeKind, Fact, Instant, NodeKind, NodeValue, Op, S
 use super::survey::{Change, Survey};
 use super::who::Who;
 use crate::actions::without_version;
-use crate::arn::{Named, PrincipalKind};
+use crate::arn::{Named, PrincipalKind, partition};
 use crate::facts::Cause;
 use crate::{Note, Summary};
 
 /// The calls that change posture, by service and name, and their rank within one second.
-const CALLS: [(&str, u8); 47] = [
+const CALLS: [(&str, u8); 42] = [
     ("iam:CreateUser", 0),
     ("iam:CreateRole", 0),
     ("iam:CreateServiceLinkedRole", 0),
@@ -49,7 +49,6 @@ const CALLS: [(&str, u8); 47] = [
     ("iam:DeleteUserPolicy", 4),
     ("iam:DeleteRolePolicy", 4),
     ("iam:DeleteGroupPolicy", 4),
-    ("iam:DeletePolicyVersion", 4),
     ("iam:DeletePolicy", 5),
     ("iam:DeleteAccessKey", 5),
     ("ec2:TerminateInstances", 5),
@@ -59,10 +58,6 @@ const CALLS: [(&str, u8); 47] = [
     ("iam:DeleteUser", 6),
     ("iam:DeleteRole", 6),
     ("iam:DeleteGroup", 6),
-    ("iam:DeleteUserPermissionsBoundary", 4),
-    ("iam:DeleteRolePermissionsBoundary", 4),
-    ("iam:CreateInstanceProfile", 0),
-    ("iam:UpdateUser", 2),
 ];
 
 /// The rank of a call that changes posture; `None`: it changes none that is modelled.
@@ -104,8 +99,8 @@ pub(crate) struct Replayed {
     pub(crate) facts: Vec<(String, Fact)>,
     /// Identities that were deleted, and when first.
     pub(crate) deleted: BTreeMap<String, Instant>,
-    /// Keys that were made.
-    pub(crate) made: BTreeSet<String>,
+    /// Identities and keys that were made, and when first.
+    pub(crate) made: BTreeMap<String, Instant>,
 }
 
 /// One call being replayed.
@@ -123,16 +118,24 @@ impl Step<'_> {
         self.change.request.0[member].as_str().unwrap_or_default()
     }
 
+    pub(super) fn partition(&self) -> &'static str {
+        partition(&self.change.region)
+    }
+
     /// The user, role or group that the request names, with its name.
     pub(super) fn principal(&self) -> Option<(String, Named)> {
-        [("roleName", PrincipalKind::Role), ("userName", PrincipalKind::User), ("groupName", PrincipalKind::Group)]
-            .into_iter()
-            .find_map(|(member, kind)| self.named(member, kind))
+        [
+            ("roleName", PrincipalKind::Role),
+            ("userName", PrincipalKind::User),
+            ("groupName", PrincipalKind::Group),
+        ]
+        .into_iter()
+        .find_map(|(member, kind)| self.named(member, kind))
     }
 
     /// The principal whose name is in that member.
     pub(super) fn named(&self, member: &str, kind: PrincipalKind) -> Option<(String, Named)> {
-        let named = Named::new(&self.change.account, kind, self.asked(member))?;
+        let named = Named::new(self.partition(), &self.change.account, kind, self.asked(member))?;
         let at = self.change.at;
         let takes_away = self.change.rank >= 4;
         let who = Who::Named(named.clone());
@@ -180,7 +183,9 @@ pub(crate) fn replay(survey: &Survey, summary: &mut Summary) -> Replayed {
                     (NodeKind::Identity, Op::Delete) => {
                         replayed.deleted.entry(node.id.clone()).or_insert(fact.valid_from);
                     }
-                    (NodeKind::Secret, Op::Put(_)) => drop(replayed.made.insert(node.id.clone())),
+                    (NodeKind::Identity | NodeKind::Secret, Op::Put(_)) => {
+                        replayed.made.entry(node.id.clone()).or_insert(fact.valid_from);
+                    }
                     _ => {}
                 }
             }
@@ -205,19 +210,27 @@ impl State {
         let call = step.change.name.clone();
         let (service, name) = call.split_once(':').unwrap_or_default();
         match (service, name) {
-            ("iam", "CreateUser" | "CreateRole" | "CreateServiceLinkedRole" | "CreateGroup") => self.create_principal(step),
-            ("iam", "DeleteUser" | "DeleteRole" | "DeleteGroup" | "DeleteServiceLinkedRole") => self.delete_principal(step),
+            ("iam", "CreateUser" | "CreateRole" | "CreateServiceLinkedRole" | "CreateGroup") => {
+                self.create_principal(step);
+            }
+            ("iam", "DeleteUser" | "DeleteRole" | "DeleteGroup" | "DeleteServiceLinkedRole") => {
+                self.delete_principal(step);
+            }
             ("iam", "CreateAccessKey" | "UpdateAccessKey" | "DeleteAccessKey") => self.access_key(step, name),
             ("iam", "CreatePolicy") => self.create_policy(step),
             ("iam", "CreatePolicyVersion") => self.create_version(step),
             ("iam", "SetDefaultPolicyVersion") => self.set_default(step),
             ("iam", "DeletePolicy") => self.delete_policy(step),
             ("iam", "PutUserPolicy" | "PutRolePolicy" | "PutGroupPolicy") => self.put_inline(step),
-            ("iam", "DeleteUserPolicy" | "DeleteRolePolicy" | "DeleteGroupPolicy") => self.delete_inline(step),
+            ("iam", "DeleteUserPolicy" | "DeleteRolePolicy" | "DeleteGroupPolicy") => {
+                self.delete_inline(step);
+            }
             ("iam", "AttachUserPolicy" | "AttachRolePolicy" | "AttachGroupPolicy") => self.attach(step),
             ("iam", "DetachUserPolicy" | "DetachRolePolicy" | "DetachGroupPolicy") => self.detach(step),
             ("iam", "UpdateAssumeRolePolicy") => self.update_trust(step),
-            ("iam", "AddUserToGroup" | "RemoveUserFromGroup") => self.membership(step, name == "AddUserToGroup"),
+            ("iam", "AddUserToGroup" | "RemoveUserFromGroup") => {
+                self.membership(step, name == "AddUserToGroup");
+            }
             ("iam", "PutUserPermissionsBoundary" | "PutRolePermissionsBoundary") => {
                 if let Some((_, named)) = step.principal() {
                     step.note(Note::BoundaryNotApplied, named.arn());

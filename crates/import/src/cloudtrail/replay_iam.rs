@@ -22,12 +22,13 @@ impl State {
         };
         let made = &step.change.response.0[member];
         let text = |field: &str| made[field].as_str().unwrap_or_default();
-        let named = Arn::parse(text("arn"))
-            .and_then(|arn| arn.principal())
-            .or_else(|| Named::new(&step.change.account, kind, step.asked(&format!("{member}Name"))));
+        let named = Arn::parse(text("arn")).and_then(|arn| arn.principal()).or_else(|| {
+            Named::new(step.partition(), &step.change.account, kind, step.asked(&format!("{member}Name")))
+        });
         let Some(named) = named else { return };
         let unique = text(&format!("{member}Id"));
-        let id = if unique.is_empty() { step.survey.id_of_name(&named, step.change.at) } else { id_of(unique) };
+        let id =
+            if unique.is_empty() { step.survey.id_of_name(&named, step.change.at) } else { id_of(unique) };
         let arn = if text("arn").is_empty() { named.arn() } else { text("arn").to_owned() };
         step.put_node(NodeKind::Identity, &id, identity(&arn, kind.node_type(), &named.account));
         let asked = &step.change.request.0;
@@ -41,7 +42,7 @@ impl State {
     }
 
     pub(super) fn delete_principal(&mut self, step: &mut Step<'_>) {
-        let Some((id, named)) = step.principal() else { return };
+        let Some((id, _)) = step.principal() else { return };
         for (policy, holders) in &mut self.holders {
             if holders.remove(&id) {
                 for entitlement in self.policies.get(policy).into_iter().flat_map(BTreeMap::keys) {
@@ -55,11 +56,11 @@ impl State {
         for member in self.members.remove(&id).into_iter().flatten() {
             step.delete_edge(EdgeKind::MemberOf, &member, &id);
         }
-        let groups = self.members.iter_mut().filter_map(|(group, members)| members.remove(&id).then_some(group));
+        let groups =
+            self.members.iter_mut().filter_map(|(group, members)| members.remove(&id).then_some(group));
         for group in groups {
             step.delete_edge(EdgeKind::MemberOf, &id, group);
         }
-        let _ = named;
         step.delete_node(NodeKind::Identity, &id);
     }
 
@@ -80,14 +81,15 @@ impl State {
             let user = made["userName"].as_str().map(str::to_owned);
             let user = user.unwrap_or_else(|| step.asked("userName").to_owned());
             // Without a name the call makes a key of the caller's own.
-            let owner = match Named::new(&step.change.account, PrincipalKind::User, &user) {
+            let owner = match Named::new(step.partition(), &step.change.account, PrincipalKind::User, &user) {
                 Some(named) => step.survey.id_of_name(&named, at),
                 None => step.survey.names.resolve(&step.change.caller, at),
             };
             step.put_edge(EdgeKind::AuthenticatesWith, &owner, &secret);
             SecretValue { issued_at: Some(at), ..SecretValue::default() }
         } else {
-            let state = if step.asked("status") == "Inactive" { SecretState::Inactive } else { SecretState::Active };
+            let state =
+                if step.asked("status") == "Inactive" { SecretState::Inactive } else { SecretState::Active };
             let known = self.secrets.get(&secret).copied().unwrap_or_default();
             SecretValue { state, ..known }
         };
@@ -104,7 +106,12 @@ impl State {
         let made = step.change.response.0["policy"]["arn"].as_str().map(str::to_owned);
         let path = Some(step.asked("path")).filter(|path| !path.is_empty()).unwrap_or("/");
         let arn = made.unwrap_or_else(|| {
-            format!("arn:aws:iam::{}:policy{path}{}", step.change.account, step.asked("policyName"))
+            format!(
+                "arn:{}:iam::{}:policy{path}{}",
+                step.partition(),
+                step.change.account,
+                step.asked("policyName")
+            )
         });
         let document = step.change.request.0["policyDocument"].clone();
         self.versions.entry(id_of(&arn)).or_default().insert("v1".to_owned(), document.clone());
@@ -114,7 +121,8 @@ impl State {
     pub(super) fn create_version(&mut self, step: &mut Step<'_>) {
         let owner = Owner::managed(step.asked("policyArn"));
         let document = step.change.request.0["policyDocument"].clone();
-        let version = step.change.response.0["policyVersion"]["versionId"].as_str().unwrap_or_default().to_owned();
+        let version =
+            step.change.response.0["policyVersion"]["versionId"].as_str().unwrap_or_default().to_owned();
         self.versions.entry(owner.id.clone()).or_default().insert(version, document.clone());
         let asked = &step.change.request.0["setAsDefault"];
         if *asked == Value::Bool(true) || asked == "true" {
@@ -164,13 +172,13 @@ impl State {
         let arn = step.asked("policyArn").to_owned();
         let owner = Owner::managed(&arn);
         self.holders.entry(owner.id.clone()).or_default().insert(id.clone());
-        if managed::is_managed(&arn) {
+        if let Some(document) = managed::document(&arn) {
             // Each attachment states the policy anew: which one the files show first makes no difference.
-            match managed::document(&arn) {
-                Some(document) => self.set_document(step, &owner, document),
-                None => step.note(Note::DocumentMissing, arn),
+            let (nodes, _) = statements::read(&owner, document);
+            for (entitlement, value) in &nodes {
+                step.put_node(NodeKind::Entitlement, entitlement, value.clone());
             }
-            return;
+            self.policies.insert(owner.id.clone(), nodes);
         }
         match self.policies.get(&owner.id) {
             Some(entitlements) => {
@@ -222,7 +230,8 @@ impl State {
         self.set_trust(step, &id, &named.arn(), &document);
     }
 
-    /// A document becomes the one in force: what it gives is stated, what the one before gave and it does not ends.
+    /// A document becomes the one in force: what it gives is stated, what the one before gave and it does not
+    /// ends.
     fn set_document(&mut self, step: &mut Step<'_>, owner: &Owner, document: &Value) {
         let (now, notes) = statements::read(owner, document);
         for (note, subject) in notes {

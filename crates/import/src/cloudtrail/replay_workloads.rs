@@ -30,14 +30,17 @@ impl State {
                 }
             }
             _ => {
-                let association = ["AssociateIamInstanceProfileResponse", "ReplaceIamInstanceProfileAssociationResponse"]
-                    .iter()
-                    .map(|name| &answered[*name])
-                    .find(|answer| answer.is_object())
-                    .unwrap_or(answered);
+                let association =
+                    ["AssociateIamInstanceProfileResponse", "ReplaceIamInstanceProfileAssociationResponse"]
+                        .iter()
+                        .map(|name| &answered[*name])
+                        .find(|answer| answer.is_object())
+                        .unwrap_or(answered);
                 let association = &association["iamInstanceProfileAssociation"];
                 let role = self.role_of_profile(step, &association["iamInstanceProfile"]);
-                if let (Some(instance), Some(role)) = (association["instanceId"].as_str().and_then(instance_of), role) {
+                if let (Some(instance), Some(role)) =
+                    (association["instanceId"].as_str().and_then(instance_of), role)
+                {
                     self.run_as(step, &id_of(instance), &role);
                 }
             }
@@ -53,8 +56,15 @@ impl State {
         let (asked, answered) = (&step.change.request.0, &step.change.response.0);
         let named = asked["functionName"].as_str().filter(|name| !name.is_empty());
         let name = named.map(|name| name.rsplit(":function:").next().unwrap_or(name).to_owned());
-        let Some(name) = name.map(|name| name.split(':').next().unwrap_or_default().to_owned()) else { return };
-        let arn = format!("arn:aws:lambda:{}:{}:function:{name}", step.change.region, step.change.account);
+        let Some(name) = name.map(|name| name.split(':').next().unwrap_or_default().to_owned()) else {
+            return;
+        };
+        let arn = format!(
+            "arn:{}:lambda:{}:{}:function:{name}",
+            step.partition(),
+            step.change.region,
+            step.change.account
+        );
         let id = id_of(&arn);
         if call == "DeleteFunction" {
             if asked["qualifier"].is_null() {
@@ -63,7 +73,8 @@ impl State {
             return;
         }
         let role = answered["role"].as_str().or_else(|| asked["role"].as_str()).and_then(Arn::parse);
-        let role = role.and_then(|arn| arn.principal()).filter(|named: &Named| named.kind == PrincipalKind::Role);
+        let role =
+            role.and_then(|arn| arn.principal()).filter(|named: &Named| named.kind == PrincipalKind::Role);
         let value = workload(step, &arn, "aws.lambda.function");
         step.put_node(NodeKind::Workload, &id, value);
         if let Some(role) = role {
@@ -90,7 +101,8 @@ impl State {
 }
 
 fn workload(step: &Step<'_>, name: &str, node_type: &str) -> NodeValue {
-    let mut value = NodeValue { name: name.to_owned(), node_type: node_type.to_owned(), ..NodeValue::default() };
+    let mut value =
+        NodeValue { name: name.to_owned(), node_type: node_type.to_owned(), ..NodeValue::default() };
     for (key, text) in [("account", &step.change.account), ("region", &step.change.region)] {
         if !text.is_empty() {
             value.attributes.insert(key.to_owned(), text.clone());

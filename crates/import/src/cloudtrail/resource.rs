@@ -5,10 +5,11 @@ use serde_json::Value;
 use super::event::Event;
 use super::survey::Survey;
 use crate::actions::Action;
-use crate::arn::{Arn, Named, PrincipalKind};
+use crate::arn::{Arn, Named, PrincipalKind, partition};
 
-/// A member of a request and the ARN that its value makes: `{}` the value, `{p}` partition, `{r}` region, `{a}` account. The first
-/// member of a service that a request has names its resource. `x.items[].y` goes through lists.
+/// A member of a request and the ARN that its value makes: `{}` the value, `{p}` partition, `{r}` region,
+/// `{a}` account. The first member of a service that a request has names its resource. `x.items[].y` goes
+/// through lists.
 const MEMBERS: [(&str, &str, &str); 62] = [
     ("dynamodb", "tableName", "arn:{p}:dynamodb:{r}:{a}:table/{}"),
     ("ec2", "instanceId", "arn:{p}:ec2:{r}:{a}:instance/{}"),
@@ -99,8 +100,13 @@ fn listed(event: &Event, service: &str) -> Vec<String> {
     let arns = || list.iter().filter_map(|each| each["ARN"].as_str().or_else(|| each["arn"].as_str()));
     let arns: Vec<&str> = arns().filter(|arn| Arn::parse(arn).is_some()).collect();
     let of_service = |arn: &&&str| Arn::parse(arn).is_some_and(|arn| arn.service == service);
-    let object = arns.iter().filter(|arn| arn.starts_with("arn:") && service == "s3" && arn.contains('/')).find(of_service);
-    let Some(first) = object.or_else(|| arns.iter().find(of_service)).or(arns.first()) else { return Vec::new() };
+    let object = arns
+        .iter()
+        .filter(|arn| arn.starts_with("arn:") && service == "s3" && arn.contains('/'))
+        .find(of_service);
+    let Some(first) = object.or_else(|| arns.iter().find(of_service)).or(arns.first()) else {
+        return Vec::new();
+    };
     let kind = kind(first);
     let mut found: Vec<String> = Vec::new();
     for arn in arns.iter().filter(|arn| self::kind(arn) == kind) {
@@ -137,10 +143,9 @@ fn iam(event: &Event, survey: &Survey) -> Option<String> {
     if let Some(name) = text("instanceProfileName").filter(|_| event.name.contains("InstanceProfile")) {
         return Some(format!("arn:{partition}:iam::{}:instance-profile/{name}", event.account));
     }
-    if let Some(arn) = text("policyArn").filter(|_| event.name.contains("Policy") && text("roleName").is_none()) {
-        if text("userName").is_none() && text("groupName").is_none() {
-            return Some(arn.to_owned());
-        }
+    let of_principal = ["roleName", "userName", "groupName"].iter().any(|member| text(member).is_some());
+    if let Some(arn) = text("policyArn").filter(|_| !of_principal) {
+        return Some(arn.to_owned());
     }
     for (member, made, kind) in [
         ("roleName", "role", PrincipalKind::Role),
@@ -153,7 +158,7 @@ fn iam(event: &Event, survey: &Survey) -> Option<String> {
         } else {
             text(member)
         };
-        if let Some(named) = asked.and_then(|name| Named::new(&event.account, kind, name)) {
+        if let Some(named) = asked.and_then(|name| Named::new(partition, &event.account, kind, name)) {
             let answered = event.response()[made]["arn"].as_str().map(str::to_owned);
             return Some(answered.unwrap_or_else(|| survey.names.arn_of_name(&named, event.at)));
         }
@@ -204,16 +209,9 @@ fn built(event: &Event, form: &str, value: &str) -> String {
 /// The first ARN of the service itself among the request's own members.
 fn any_arn(request: &Value, service: &str) -> Option<String> {
     let members = request.as_object()?;
-    let mut texts: Vec<(&String, &str)> = members.iter().filter_map(|(name, value)| Some((name, value.as_str()?))).collect();
+    let mut texts: Vec<(&String, &str)> =
+        members.iter().filter_map(|(name, value)| Some((name, value.as_str()?))).collect();
     texts.sort_unstable();
     let of_service = |text: &&str| Arn::parse(text).is_some_and(|arn| arn.service == service);
     texts.into_iter().map(|(_, text)| text).find(of_service).map(str::to_owned)
-}
-
-pub(crate) fn partition(region: &str) -> &'static str {
-    match region {
-        region if region.starts_with("cn-") => "aws-cn",
-        region if region.starts_with("us-gov-") => "aws-us-gov",
-        _ => "aws",
-    }
 }

@@ -1,5 +1,5 @@
-//! The first pass over all files: which names have which ids, who minted which key, who was seen first when, and which calls change
-//! posture. What it keeps grows with identities, keys and changes, not with events.
+//! The first pass over all files: which names have which ids, who minted which key, who was seen first when,
+//! and which calls change posture. What it keeps grows with identities, keys and changes, not with events.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,8 @@ use crate::facts::{Cause, identity};
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Change {
     pub(crate) at: Instant,
-    /// Within one second, the log's finest time: what makes comes before what gives, that before what takes and what deletes.
+    /// Within one second, the log's finest time: what makes comes before what gives, that before what takes
+    /// and what deletes.
     pub(crate) rank: u8,
     pub(crate) event_id: String,
     pub(crate) source: String,
@@ -88,7 +89,7 @@ impl Survey {
         }
         self.first(event, caller.who.clone(), &caller.name, caller.node_type, &caller.account);
         if !caller.key.is_empty() {
-            let place = (event.source(), caller.key.clone());
+            let place = (event.collector(), caller.key.clone());
             let seen = (event.at, event.id.clone(), caller.who.clone());
             let known = self.keys.entry(place).or_insert_with(|| seen.clone());
             if seen < *known {
@@ -116,7 +117,7 @@ impl Survey {
                 at: event.at,
                 rank,
                 event_id: event.id.clone(),
-                source: event.source(),
+                source: event.collector(),
                 account: event.account.clone(),
                 region: event.region.clone(),
                 name: format!("{}:{}", event.service(), replay::plain(&event.name)),
@@ -129,7 +130,7 @@ impl Survey {
     }
 
     fn first(&mut self, event: &Event, who: Who, name: &str, node_type: &'static str, account: &str) {
-        let place = (event.source(), who);
+        let place = (event.collector(), who);
         if self.firsts.get(&place).is_some_and(|known| (known.at, &known.event_id) <= (event.at, &event.id)) {
             return;
         }
@@ -150,7 +151,9 @@ impl Survey {
         ] {
             let made = &event.response()[member];
             let (Some(unique), Some(arn)) = (made[unique].as_str(), made["arn"].as_str()) else { continue };
-            if let Some(named) = Arn::parse(arn).and_then(|arn| arn.principal()).filter(|named| named.kind == kind) {
+            if let Some(named) =
+                Arn::parse(arn).and_then(|arn| arn.principal()).filter(|named| named.kind == kind)
+            {
                 self.names.seen(&named, &id_of(unique), event.at, true);
                 self.names.arn(&id_of(unique), arn);
             }
@@ -164,9 +167,14 @@ impl Survey {
         self.changes.retain(|change| known.insert((change.source.clone(), change.event_id.clone())));
     }
 
-    /// The facts that first appearances are: an identity has its name and type from then on, and a key is its identity's. What was
-    /// deleted before it appeared is not brought back by it.
-    pub(crate) fn appearances(&self, deleted: &BTreeMap<String, Instant>, made: &BTreeSet<String>) -> Vec<(String, Fact)> {
+    /// The facts that first appearances are: an identity has its name and type from then on, and a key is its
+    /// identity's. What was made before it appeared is known already, and what was deleted before is not
+    /// brought back.
+    pub(crate) fn appearances(
+        &self,
+        made: &BTreeMap<String, Instant>,
+        deleted: &BTreeMap<String, Instant>,
+    ) -> Vec<(String, Fact)> {
         let mut firsts: BTreeMap<(&str, String), &First> = BTreeMap::new();
         for ((source, who), first) in &self.firsts {
             let place = (source.as_str(), self.names.resolve(who, first.at));
@@ -177,7 +185,7 @@ impl Survey {
         }
         let mut found = Vec::new();
         for ((source, id), first) in firsts {
-            if deleted.get(&id).is_some_and(|at| *at <= first.at) {
+            if [made, deleted].iter().any(|known| known.get(&id).is_some_and(|at| *at <= first.at)) {
                 continue;
             }
             let name = self.names.arn_of(&id).unwrap_or(&first.name);
@@ -188,7 +196,7 @@ impl Survey {
         }
         for ((source, key), (at, event_id, who)) in &self.keys {
             let (secret, owner) = (id_of(key), self.names.resolve(who, *at));
-            if self.minters.contains_key(key) || made.contains(&secret) {
+            if self.minters.contains_key(key) || made.contains_key(&secret) {
                 continue;
             }
             let mut cause = Cause::event(*at, event_id);

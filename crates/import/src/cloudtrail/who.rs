@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::event::{Event, Fault};
-use crate::arn::{Arn, Named, PrincipalKind, id_of, is_access_key, service_id};
+use crate::arn::{Arn, Named, PrincipalKind, id_of, is_access_key, partition, service_id};
 
 /// An identity, by its id or, until all files are read, by its name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,25 +71,38 @@ pub(crate) fn caller(event: &Event) -> Result<Caller, Fault> {
     match kind {
         "Root" => {
             caller.who = Who::Id(id_of(&root(&caller.account, arn).ok_or_else(missing)?));
-            caller.name = Some(arn).filter(|arn| !arn.is_empty()).map_or_else(|| caller.account.clone(), str::to_owned);
+            caller.name =
+                Some(arn).filter(|arn| !arn.is_empty()).map_or_else(|| caller.account.clone(), str::to_owned);
             caller.node_type = "aws.account";
         }
         "IAMUser" => {
-            let built = Named::new(&caller.account, PrincipalKind::User, text(user, "userName")).map(|named| named.arn());
-            let arn = if arn.is_empty() { built.unwrap_or_default() } else { arn.to_owned() };
-            (caller.who, caller.named) = iam(text(user, "principalId"), &arn, PrincipalKind::User).ok_or_else(missing)?;
+            let built = Named::new(
+                partition(&event.region),
+                &caller.account,
+                PrincipalKind::User,
+                text(user, "userName"),
+            );
+            let arn = if arn.is_empty() {
+                built.map(|named| named.arn()).unwrap_or_default()
+            } else {
+                arn.to_owned()
+            };
+            (caller.who, caller.named) =
+                iam(text(user, "principalId"), &arn, PrincipalKind::User).ok_or_else(missing)?;
             (caller.name, caller.node_type) = (arn, PrincipalKind::User.node_type());
         }
         "AssumedRole" | "Role" => {
             let issuer_arn = text(issuer, "arn");
-            let role_arn = if issuer_arn.is_empty() { role_of(arn).unwrap_or_default() } else { issuer_arn.to_owned() };
+            let role_arn =
+                if issuer_arn.is_empty() { role_of(arn).unwrap_or_default() } else { issuer_arn.to_owned() };
             let unique = Some(text(issuer, "principalId")).filter(|id| !id.is_empty()).unwrap_or(principal);
             (caller.who, caller.named) = iam(unique, &role_arn, PrincipalKind::Role).ok_or_else(missing)?;
             (caller.name, caller.node_type) = (role_arn, PrincipalKind::Role.node_type());
             let last = arn.rsplit('/').next().filter(|_| arn.contains(":assumed-role/")).unwrap_or_default();
             session_name(session, last).clone_into(&mut caller.session);
             caller.behind = centre_user(&user["onBehalfOf"]).map(Who::Id);
-            // A service in its own role signs without a key; one that carries a caller's call on has a session key of that caller.
+            // A service in its own role signs without a key; one that carries a caller's call on has a
+            // session key of that caller.
             if caller.behind.is_none() && key.is_empty() && !invoked_by.is_empty() {
                 caller.behind = Some(Who::Id(service_id(invoked_by)));
             }
@@ -97,13 +110,18 @@ pub(crate) fn caller(event: &Event) -> Result<Caller, Fault> {
         "FederatedUser" => {
             // A federated session uses the permissions of the user that asked for it.
             let issuer_arn = text(issuer, "arn");
-            let named = Arn::parse(arn).and_then(|arn| Some(arn.resource.split_once('/')?.1)).unwrap_or(session);
+            let named =
+                Arn::parse(arn).and_then(|arn| Some(arn.resource.split_once('/')?.1)).unwrap_or(session);
             named.clone_into(&mut caller.session);
-            if text(issuer, "type") == "Root" || Arn::parse(issuer_arn).is_some_and(|arn| arn.resource == "root") {
+            if text(issuer, "type") == "Root"
+                || Arn::parse(issuer_arn).is_some_and(|arn| arn.resource == "root")
+            {
                 let account = root(text(issuer, "accountId"), issuer_arn).ok_or_else(missing)?;
                 caller.who = Who::Id(id_of(&account));
                 (caller.name, caller.node_type) = (issuer_arn.to_owned(), "aws.account");
-            } else if let Some((who, by_name)) = iam(text(issuer, "principalId"), issuer_arn, PrincipalKind::User) {
+            } else if let Some((who, by_name)) =
+                iam(text(issuer, "principalId"), issuer_arn, PrincipalKind::User)
+            {
                 (caller.who, caller.named) = (who, by_name);
                 (caller.name, caller.node_type) = (issuer_arn.to_owned(), PrincipalKind::User.node_type());
             } else {
@@ -128,9 +146,16 @@ pub(crate) fn caller(event: &Event) -> Result<Caller, Fault> {
         "WebIdentityUser" | "SAMLUser" => {
             let unique = text(user, "principalId");
             let provider = text(user, "identityProvider");
-            let who = if unique.is_empty() { format!("{provider}/{}", text(user, "userName")) } else { unique.to_owned() };
-            let (prefix, node_type) =
-                if kind == "SAMLUser" { ("saml", "aws.saml.user") } else { ("web-identity", "aws.web-identity.user") };
+            let who = if unique.is_empty() {
+                format!("{provider}/{}", text(user, "userName"))
+            } else {
+                unique.to_owned()
+            };
+            let (prefix, node_type) = if kind == "SAMLUser" {
+                ("saml", "aws.saml.user")
+            } else {
+                ("web-identity", "aws.web-identity.user")
+            };
             caller.who = Who::Id(format!("aws:{prefix}/{who}"));
             (caller.name, caller.node_type) = (text(user, "userName").to_owned(), node_type);
         }

@@ -60,11 +60,17 @@ impl Document {
                 let decoded = if trimmed.starts_with('{') {
                     text.as_str().into()
                 } else {
-                    percent_decode_str(text).decode_utf8().map_err(|cause| format!("is no URL-encoded text: {cause}"))?
+                    percent_decode_str(text)
+                        .decode_utf8()
+                        .map_err(|cause| format!("is no URL-encoded text: {cause}"))?
                 };
                 let object: Value =
                     serde_json::from_str(&decoded).map_err(|cause| format!("is no JSON: {cause}"))?;
-                if object.is_object() { Self::of_object(&object) } else { Err("is no JSON object".to_owned()) }
+                if object.is_object() {
+                    Self::of_object(&object)
+                } else {
+                    Err("is no JSON object".to_owned())
+                }
             }
             _ => Err("is neither a JSON object nor a text".to_owned()),
         }
@@ -89,7 +95,9 @@ impl Statement {
             Some("Deny") => Effect::Deny,
             _ => return Err(format!("{}: is neither Allow nor Deny", wrong("Effect"))),
         };
-        let texts = |field: &str| texts(&value[field]).ok_or_else(|| format!("{}: is no text or list of texts", wrong(field)));
+        let texts = |field: &str| {
+            texts(&value[field]).ok_or_else(|| format!("{}: is no text or list of texts", wrong(field)))
+        };
         let actions = match (value.get("Action"), value.get("NotAction")) {
             (Some(_), None) => Actions::Only(texts("Action")?),
             (None, Some(_)) => Actions::AllBut(texts("NotAction")?),

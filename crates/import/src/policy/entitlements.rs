@@ -17,11 +17,11 @@ pub struct Granted {
 }
 
 /// What a statement says of one class of one service.
-enum Extent {
-    /// All of its actions.
-    Whole,
-    /// Those that match these patterns.
-    Part(Vec<String>),
+struct Extent {
+    /// The patterns of its actions; `None`: all of them.
+    part: Option<Vec<String>>,
+    /// ARNs of other services that these actions are on, as globs.
+    foreign: BTreeSet<&'static str>,
 }
 
 type Extents = BTreeMap<Privilege, BTreeMap<&'static str, Extent>>;
@@ -52,10 +52,11 @@ impl<'a> Pattern<'a> {
     }
 }
 
-/// The entitlements of a statement, in order of their slots; action patterns that match nothing known go to `unknown`.
+/// The entitlements of a statement in a partition (`aws`), in order of their slots; action patterns that
+/// match nothing known go to `unknown`.
 ///
 /// The README of this crate tells the approximations.
-pub fn entitlements(statement: &Statement, unknown: &mut Vec<String>) -> Vec<Granted> {
+pub fn entitlements(statement: &Statement, partition: &str, unknown: &mut Vec<String>) -> Vec<Granted> {
     let (written, but) = match &statement.actions {
         Actions::Only(patterns) => (patterns, false),
         Actions::AllBut(patterns) => (patterns, true),
@@ -70,11 +71,13 @@ pub fn entitlements(statement: &Statement, unknown: &mut Vec<String>) -> Vec<Gra
     let (mut single, mut several) = (Extents::new(), Extents::new());
     let mut matched = BTreeSet::new();
     for (prefix, service) in Catalogue::get().services() {
-        let own: Vec<&Pattern<'_>> = patterns.iter().filter(|each| glob_matches(&each.service, prefix)).collect();
+        let own: Vec<&Pattern<'_>> =
+            patterns.iter().filter(|each| glob_matches(&each.service, prefix)).collect();
         if but {
             for (class, extent) in all_but(prefix, service, &own) {
-                // Services that stay whole share one entitlement a class: a statement that leaves out IAM is not 400 of them.
-                let to = if matches!(extent, Extent::Whole) { &mut several } else { &mut single };
+                // Services that stay whole share one entitlement a class: a statement that leaves out IAM is
+                // not 400 of them.
+                let to = if extent.part.is_none() { &mut several } else { &mut single };
                 to.entry(class).or_default().insert(prefix, extent);
             }
         } else if !own.is_empty() {
@@ -91,11 +94,11 @@ pub fn entitlements(statement: &Statement, unknown: &mut Vec<String>) -> Vec<Gra
     let mut found = BTreeMap::new();
     for (class, services) in single {
         for (prefix, extent) in services {
-            put(statement, class, prefix, BTreeMap::from([(prefix, extent)]), &mut found);
+            put(statement, partition, class, prefix, BTreeMap::from([(prefix, extent)]), &mut found);
         }
     }
     for (class, services) in several {
-        put(statement, class, "*", services, &mut found);
+        put(statement, partition, class, "*", services, &mut found);
     }
     found.into_iter().map(|(slot, value)| Granted { slot, value }).collect()
 }
@@ -107,40 +110,50 @@ fn only<'a>(
     patterns: &[&Pattern<'a>],
     matched: &mut BTreeSet<&'a str>,
 ) -> BTreeMap<Privilege, Extent> {
-    let mut classes: BTreeMap<Privilege, (bool, BTreeSet<String>)> = BTreeMap::new();
+    let mut classes: BTreeMap<Privilege, (bool, BTreeSet<String>, BTreeSet<&'static str>)> = BTreeMap::new();
     for (lower, _, class) in service.spelled() {
         let hits: Vec<&&Pattern<'a>> = patterns.iter().filter(|each| each.matches(lower)).collect();
         matched.extend(hits.iter().map(|each| each.written));
-        let (whole, used) = classes.entry(class).or_insert((true, BTreeSet::new()));
+        let (whole, used, foreign) =
+            classes.entry(class).or_insert_with(|| (true, BTreeSet::new(), BTreeSet::new()));
         *whole &= !hits.is_empty();
         used.extend(hits.iter().map(|each| format!("{prefix}:{}", each.action)));
+        if !hits.is_empty() {
+            foreign.extend(service.foreign(lower));
+        }
     }
-    classes.retain(|class, (_, used)| class.can_be_held() && !used.is_empty());
-    let extent = |(whole, used): (bool, BTreeSet<String>)| {
-        if whole { Extent::Whole } else { Extent::Part(used.into_iter().collect()) }
-    };
-    classes.into_iter().map(|(class, taken)| (class, extent(taken))).collect()
+    classes.retain(|class, (_, used, _)| class.can_be_held() && !used.is_empty());
+    let extents = classes.into_iter().map(|(class, (whole, used, foreign))| {
+        let part = (!whole).then(|| used.into_iter().collect());
+        (class, Extent { part, foreign })
+    });
+    extents.collect()
 }
 
 /// By class: what these patterns leave of a service, by the names of what is known of it.
 fn all_but(prefix: &str, service: &Service, patterns: &[&Pattern<'_>]) -> BTreeMap<Privilege, Extent> {
-    let mut classes: BTreeMap<Privilege, (bool, Vec<String>)> = BTreeMap::new();
+    let mut classes: BTreeMap<Privilege, (bool, Vec<String>, BTreeSet<&'static str>)> = BTreeMap::new();
     for (lower, name, class) in service.spelled().filter(|(_, _, class)| class.can_be_held()) {
-        let (whole, left) = classes.entry(class).or_insert((true, Vec::new()));
+        let (whole, left, foreign) =
+            classes.entry(class).or_insert_with(|| (true, Vec::new(), BTreeSet::new()));
         if patterns.iter().any(|each| each.matches(lower)) {
             *whole = false;
         } else {
             left.push(format!("{prefix}:{name}"));
+            foreign.extend(service.foreign(lower));
         }
     }
-    classes.retain(|_, (_, left)| !left.is_empty());
-    let extent = |(whole, left)| if whole { Extent::Whole } else { Extent::Part(left) };
-    classes.into_iter().map(|(class, kept)| (class, extent(kept))).collect()
+    classes.retain(|_, (_, left, _)| !left.is_empty());
+    let extents = classes.into_iter().map(|(class, (whole, left, foreign))| {
+        let part = (!whole).then_some(left);
+        (class, Extent { part, foreign })
+    });
+    extents.collect()
 }
 
 /// `*`: every class, on what the statement names, of whatever service.
 fn everything(statement: &Statement) -> Vec<Granted> {
-    let (scopes, conditional) = scopes(statement, &[], true);
+    let (scopes, conditional) = scopes(statement, &["*".to_owned()]);
     let each = |class: &Privilege| Granted {
         slot: slot(statement, "*", *class),
         value: EntitlementValue {
@@ -167,18 +180,25 @@ fn is_all(pattern: &str) -> bool {
 /// States one class of one or several services.
 fn put(
     statement: &Statement,
+    partition: &str,
     class: Privilege,
     label: &str,
     services: BTreeMap<&'static str, Extent>,
     found: &mut BTreeMap<String, EntitlementValue>,
 ) {
     let prefixes: Vec<&'static str> = services.keys().copied().collect();
-    let (mut scopes, conditional) = scopes(statement, &prefixes, false);
-    let whole = services.values().all(|extent| matches!(extent, Extent::Whole));
-    let each = services.into_iter().flat_map(|(prefix, extent)| match extent {
-        Extent::Whole => vec![format!("{prefix}:*")],
-        Extent::Part(patterns) => patterns,
-    });
+    // All ARNs that these actions are on.
+    let mut space: BTreeSet<String> =
+        prefixes.iter().map(|prefix| format!("arn:{partition}:{prefix}:*")).collect();
+    space.extend(
+        services.values().flat_map(|extent| &extent.foreign).map(|glob| glob.replacen('*', partition, 1)),
+    );
+    let space: Vec<String> = space.into_iter().collect();
+    let (mut scopes, conditional) = scopes(statement, &space);
+    let whole = services.values().all(|extent| extent.part.is_none());
+    let each = services
+        .into_iter()
+        .flat_map(|(prefix, extent)| extent.part.unwrap_or_else(|| vec![format!("{prefix}:*")]));
     let actions: Vec<String> = each.collect();
     let mut state = |label: &str, scopes, actions| {
         let (effect, privileges) = (statement.effect, PrivilegeSet::from_iter([class]));
@@ -186,8 +206,9 @@ fn put(
         found.insert(slot(statement, label, class), value);
     };
     if statement.effect == Effect::Deny && whole {
-        // Where no action is asked about, a denial counts only when it lists none; and it may list none only where its scopes keep it
-        // to its services. What is given lists `service:*` even for a whole class, as a class spans services.
+        // Where no action is asked about, a denial counts only when it lists none; and it may list none only
+        // where its scopes keep it to its services. What is given lists `service:*` even for a whole class,
+        // as a class spans services.
         let own = |scope: &String| prefixes.iter().any(|prefix| in_space(scope, prefix));
         let confined: Vec<String> = scopes.iter().filter(|scope| own(scope)).cloned().collect();
         scopes.retain(|scope| !own(scope));
@@ -204,24 +225,13 @@ fn put(
 
 /// Whether a scope stays within one service's own ARNs.
 fn in_space(scope: &str, prefix: &str) -> bool {
-    scope.splitn(4, ':').nth(2) == Some(prefix) && scope.starts_with("arn:")
+    scope.split(':').nth(2) == Some(prefix) && scope.starts_with("arn:")
 }
 
-/// All ARNs that actions of these services are on.
-fn space(prefixes: &[&'static str]) -> Vec<String> {
-    let mut globs = BTreeSet::new();
-    for prefix in prefixes {
-        globs.insert(format!("arn:*:{prefix}:*"));
-        if let Some((_, service)) = Catalogue::get().service(prefix) {
-            globs.extend(service.foreign().iter().map(|glob| (*glob).to_owned()));
-        }
-    }
-    globs.into_iter().collect()
-}
-
-/// The statement's resources as scopes, and whether something remains that scopes cannot say.
-fn scopes(statement: &Statement, prefixes: &[&'static str], every_service: bool) -> (Vec<String>, bool) {
-    let all = || if every_service { vec!["*".to_owned()] } else { space(prefixes) };
+/// The statement's resources as scopes, and whether something remains that scopes cannot say. `space`: what
+/// `*` stands for.
+fn scopes(statement: &Statement, space: &[String]) -> (Vec<String>, bool) {
+    let all = || space.iter().cloned();
     let mut conditional = statement.conditional;
     let scopes = match &statement.resources {
         Resources::Only(patterns) => {
@@ -232,25 +242,29 @@ fn scopes(statement: &Statement, prefixes: &[&'static str], every_service: bool)
                 } else {
                     let (scope, varies) = without_variables(pattern);
                     conditional |= varies;
-                    scopes.extend(if is_all(&scope) { all() } else { vec![scope] });
+                    if is_all(&scope) {
+                        scopes.extend(all());
+                    } else {
+                        scopes.insert(scope);
+                    }
                 }
             }
-            if scopes.is_empty() { all() } else { scopes.into_iter().collect() }
+            if scopes.is_empty() { all().collect() } else { scopes.into_iter().collect() }
         }
         Resources::AllBut(patterns) => {
-            let all = all();
             // What is left out matters only where it meets what the actions are on.
             conditional |= patterns.iter().any(|pattern| {
                 let pattern = without_variables(pattern).0;
-                all.iter().any(|scope| globs_meet(scope, &pattern))
+                space.iter().any(|scope| globs_meet(scope, &pattern))
             });
-            all
+            all().collect()
         }
     };
     (scopes, conditional)
 }
 
-/// Policy variables such as `${aws:username}` become `*`; whether there was one. `${*}`, `${?}` and `${$}` are signs, not variables.
+/// Policy variables such as `${aws:username}` become `*`; whether there was one. `${*}`, `${?}` and `${$}`
+/// are signs, not variables.
 fn without_variables(pattern: &str) -> (String, bool) {
     let (mut plain, mut rest, mut varies) = (String::with_capacity(pattern.len()), pattern, false);
     while let Some((head, tail)) = rest.split_once("${") {

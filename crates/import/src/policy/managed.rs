@@ -9,7 +9,9 @@ const POLICIES: &str = include_str!("../../data/aws-managed-policies.jsonl");
 
 static DOCUMENTS: LazyLock<BTreeMap<String, Value>> = LazyLock::new(|| {
     let lines = POLICIES.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    lines.filter_map(|mut line| Some((name(line["arn"].as_str()?)?.to_owned(), line["document"].take()))).collect()
+    lines
+        .filter_map(|mut line| Some((name(line["arn"].as_str()?)?.to_owned(), line["document"].take())))
+        .collect()
 });
 
 /// Path and name of an AWS managed policy's ARN, of whatever partition.
@@ -17,12 +19,7 @@ fn name(arn: &str) -> Option<&str> {
     arn.split_once(":iam::aws:policy/").map(|(_, name)| name)
 }
 
-/// Whether the ARN is that of a policy which AWS manages.
-pub(crate) fn is_managed(arn: &str) -> bool {
-    name(arn).is_some()
-}
-
-/// Its document, as it was when the table was made.
+/// The document of an AWS managed policy, as it was when the table was made.
 pub(crate) fn document(arn: &str) -> Option<&'static Value> {
     DOCUMENTS.get(name(arn)?)
 }

@@ -1,4 +1,5 @@
-//! IAM policies: their documents, the entitlements that their statements give, and whom a trust policy lets in.
+//! IAM policies: their documents, the entitlements that their statements give, and whom a trust policy lets
+//! in.
 
 mod document;
 mod entitlements;
@@ -7,3 +8,6 @@ pub(crate) mod trust;
 
 pub use document::{Actions, Document, Resources, Statement};
 pub use entitlements::{Granted, entitlements};
+
+#[cfg(test)]
+mod tests;

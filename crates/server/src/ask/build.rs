@@ -68,7 +68,9 @@ impl Question {
     /// The GraphQL text that it stands for.
     pub(crate) fn graphql(&self) -> Result<String, Failure> {
         if self.held.is_empty() && self.used.is_empty() {
-            return Err("nothing is asked: give GraphQL text, or --held or --used (see `asof query --help`)".into());
+            return Err(
+                "nothing is asked: give GraphQL text, or --held or --used (see `asof query --help`)".into()
+            );
         }
         if self.not_used && self.held.is_empty() {
             return Err("--not-used goes with --held".into());
@@ -76,7 +78,11 @@ impl Question {
         let mut filters = Vec::new();
         if !self.held.is_empty() {
             let effective = if self.effective { ", effective: true" } else { "" };
-            filters.push(format!("holds: {{ privileges: {}{}{effective} }}", names(&self.held), self.resource()));
+            filters.push(format!(
+                "holds: {{ privileges: {}{}{effective} }}",
+                names(&self.held),
+                self.resource()
+            ));
         }
         let used = if self.used.is_empty() { &self.held } else { &self.used };
         let seen = format!("{{ privileges: {}{}, during: {} }}", names(used), self.resource(), self.window());
@@ -102,7 +108,10 @@ impl Question {
     }
 
     fn resource(&self) -> String {
-        self.on.as_ref().map(|on| format!(", on: {}", serde_json::Value::from(on.as_str()))).unwrap_or_default()
+        self.on
+            .as_ref()
+            .map(|on| format!(", on: {}", serde_json::Value::from(on.as_str())))
+            .unwrap_or_default()
     }
 
     fn window(&self) -> String {
@@ -170,7 +179,12 @@ mod tests {
             ..Question::default()
         };
         let text = words(&question.graphql().unwrap());
-        assert!(text.contains("not: { used: { privileges: [ADMIN], on: \"a\\\"b\", during: { last: \"PT24H\" } } }"), "{text}");
+        assert!(
+            text.contains(
+                "not: { used: { privileges: [ADMIN], on: \"a\\\"b\", during: { last: \"PT24H\" } } }"
+            ),
+            "{text}"
+        );
         assert!(text.contains("observed: { privileges: [ADMIN]"), "{text}");
     }
 

@@ -59,7 +59,9 @@ pub(crate) async fn run(args: &QueryArgs) -> Result<ExitCode, Failure> {
         None => args.question.graphql()?,
     };
     let variables: Value = match &args.variables {
-        Some(text) => serde_json::from_str(text).map_err(|error| format!("--variables is no JSON object: {error}"))?,
+        Some(text) => {
+            serde_json::from_str(text).map_err(|error| format!("--variables is no JSON object: {error}"))?
+        }
         None => json!({}),
     };
     if args.show_graphql {
@@ -99,7 +101,9 @@ fn read(text: &str) -> Result<String, Failure> {
         return Ok(all);
     }
     match text.strip_prefix('@') {
-        Some(path) => Ok(std::fs::read_to_string(path).map_err(|error| format!("cannot read {path}: {error}"))?),
+        Some(path) => {
+            Ok(std::fs::read_to_string(path).map_err(|error| format!("cannot read {path}: {error}"))?)
+        }
         None => Ok(text.to_owned()),
     }
 }
@@ -112,8 +116,8 @@ pub(crate) async fn from_server(server: &str, tenant: &str, body: Value) -> Resu
     tokio::task::spawn_blocking(move || {
         let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
         let asked = agent.post(&url).header(asof_grpc::TENANT_HEADER, tenant).send_json(body);
-        let mut answer =
-            asked.map_err(|error| format!("nobody answers at {url}: is `asof serve` running there? ({error})"))?;
+        let mut answer = asked
+            .map_err(|error| format!("nobody answers at {url}: is `asof serve` running there? ({error})"))?;
         let status = answer.status();
         let text = answer.body_mut().with_config().limit(u64::MAX).read_to_string()?;
         serde_json::from_str(&text).map_err(|_| format!("{url} answers {status}: {}", text.trim()).into())
@@ -128,7 +132,9 @@ async fn from_folder(data: PathBuf, tenant: &str, body: Value) -> Result<Value, 
     }
     let engine = Engine::open(Options { data, ..Options::default() }).await?;
     let answered = match engine.tenant(tenant).await {
-        Ok(Some(tenant)) => Ok(asof_graphql::execute(tenant, serde_json::from_value::<async_graphql::Request>(body)?).await),
+        Ok(Some(tenant)) => {
+            Ok(asof_graphql::execute(tenant, serde_json::from_value::<async_graphql::Request>(body)?).await)
+        }
         Ok(None) => Err(asof_engine::EngineError::NoTenant(tenant.to_owned())),
         Err(error) => Err(error),
     };

@@ -12,8 +12,12 @@ pub(crate) fn tables(data: &Value) -> String {
 
 fn field(name: &str, value: &Value) -> String {
     match value {
-        Value::Array(entries) => format!("{name}: {}\n{}", entries.len(), rows(entries)).trim_end().to_owned(),
-        Value::Object(members) => connection(name, members).unwrap_or_else(|| format!("{name}\n{}", one(members))),
+        Value::Array(entries) => {
+            format!("{name}: {}\n{}", entries.len(), rows(entries)).trim_end().to_owned()
+        }
+        Value::Object(members) => {
+            connection(name, members).unwrap_or_else(|| format!("{name}\n{}", one(members)))
+        }
         other => format!("{name}: {}", cell(other)),
     }
 }
@@ -35,7 +39,8 @@ fn connection(name: &str, members: &Map<String, Value>) -> Option<String> {
         text.push_str(&format!("\n{}", rows(&nodes)));
     }
     if let Some(snapshot) = members.get("snapshot").and_then(Value::as_object) {
-        let said: Vec<String> = snapshot.iter().map(|(name, value)| format!("{name} {}", cell(value))).collect();
+        let said: Vec<String> =
+            snapshot.iter().map(|(name, value)| format!("{name} {}", cell(value))).collect();
         text.push_str(&format!("\n{}", said.join(", ")));
     }
     if let Some(cursor) = members.get("pageInfo").and_then(|info| info.get("endCursor")?.as_str()) {

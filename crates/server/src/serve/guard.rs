@@ -58,12 +58,21 @@ mod tests {
 
     #[test]
     fn only_this_machine_is_own() {
-        for own in ["localhost", "LocalHost:80", "127.0.0.1", "127.0.0.1:7420", "127.1.2.3:1", "[::1]:7420", "[::1]"] {
+        for own in
+            ["localhost", "LocalHost:80", "127.0.0.1", "127.0.0.1:7420", "127.1.2.3:1", "[::1]:7420", "[::1]"]
+        {
             assert!(is_own(own), "{own}");
         }
-        for foreign in
-            ["", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example:80", "10.0.0.1:7420", "localhost:", "a@localhost", "[::2]"]
-        {
+        for foreign in [
+            "",
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example:80",
+            "10.0.0.1:7420",
+            "localhost:",
+            "a@localhost",
+            "[::2]",
+        ] {
             assert!(!is_own(foreign), "{foreign}");
         }
     }
@@ -71,7 +80,10 @@ mod tests {
     fn verdict(headers: &[(header::HeaderName, &str)]) -> Option<String> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
-            map.append(name, header::HeaderValue::from_str(value).unwrap_or(header::HeaderValue::from_static("")));
+            map.append(
+                name,
+                header::HeaderValue::from_str(value).unwrap_or(header::HeaderValue::from_static("")),
+            );
         }
         foreign(&Uri::from_static("/graphql"), &map)
     }
@@ -79,7 +91,10 @@ mod tests {
     #[test]
     fn hosts_and_origins() {
         assert_eq!(verdict(&[(header::HOST, "localhost:7420")]), None);
-        assert_eq!(verdict(&[(header::HOST, "localhost:7420"), (header::ORIGIN, "http://127.0.0.1:7420")]), None);
+        assert_eq!(
+            verdict(&[(header::HOST, "localhost:7420"), (header::ORIGIN, "http://127.0.0.1:7420")]),
+            None
+        );
         assert!(verdict(&[]).is_some());
         assert!(verdict(&[(header::HOST, "evil.example")]).is_some());
         assert!(verdict(&[(header::HOST, "localhost"), (header::HOST, "evil.example")]).is_some());

@@ -32,24 +32,34 @@ pub(super) fn router(engine: &Engine, options: &Options, closing: watch::Receive
         .layer(DefaultBodyLimit::max(REQUEST_BYTES))
         .fallback(move |request: Request| {
             let grpc = grpc.clone();
-            async move { if is_grpc(request.headers()) { grpc.oneshot(request).await.into_response() } else { nothing() } }
+            async move {
+                if is_grpc(request.headers()) {
+                    grpc.oneshot(request).await.into_response()
+                } else {
+                    nothing()
+                }
+            }
         })
         .layer(middleware::from_fn(guard::own_host))
 }
 
 fn is_grpc(headers: &HeaderMap) -> bool {
-    headers.get(header::CONTENT_TYPE).is_some_and(|content| content.as_bytes().starts_with(b"application/grpc"))
+    headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|content| content.as_bytes().starts_with(b"application/grpc"))
 }
 
 fn nothing() -> Response {
-    (StatusCode::NOT_FOUND, "nothing is here: GraphiQL is at /, GraphQL at /graphql, health at /healthz\n").into_response()
+    (StatusCode::NOT_FOUND, "nothing is here: GraphiQL is at /, GraphQL at /graphql, health at /healthz\n")
+        .into_response()
 }
 
 /// The gRPC services, with health and both versions of reflection.
 fn grpc(engine: &Engine, options: &Options, closing: watch::Receiver<bool>) -> Routes {
     let services = Services::new(engine.clone(), options.limits, options.future_skew, closing.clone());
     let (health, health_service) = tonic_health::server::health_reporter();
-    let mut routes = Routes::new(services.ingest()).add_service(services.ledger()).add_service(health_service);
+    let mut routes =
+        Routes::new(services.ingest()).add_service(services.ledger()).add_service(health_service);
     let described = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(DESCRIPTORS)
@@ -57,7 +67,9 @@ fn grpc(engine: &Engine, options: &Options, closing: watch::Receiver<bool>) -> R
     };
     match (described().build_v1(), described().build_v1alpha()) {
         (Ok(v1), Ok(v1alpha)) => routes = routes.add_service(v1).add_service(v1alpha),
-        (Err(error), _) | (_, Err(error)) => tracing::error!(%error, "no reflection: its descriptors are unreadable"),
+        (Err(error), _) | (_, Err(error)) => {
+            tracing::error!(%error, "no reflection: its descriptors are unreadable");
+        }
     }
     tokio::spawn(report(health, closing));
     routes
@@ -87,13 +99,17 @@ async fn graphql(State(engine): State<Engine>, headers: HeaderMap, body: Bytes) 
         .and_then(|content| content.to_str().ok())
         .is_some_and(|content| content.trim_start().to_ascii_lowercase().starts_with("application/json"));
     if !json {
-        return (StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content type of a question is application/json\n").into_response();
+        return (StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content type of a question is application/json\n")
+            .into_response();
     }
     let request = match serde_json::from_slice::<async_graphql::Request>(&body) {
         Ok(request) => request,
         Err(error) => {
-            let why = format!("the body is no GraphQL request such as {{\"query\": \"{{ ledger {{ size }} }}\"}}: {error}");
-            let body = serde_json::json!({"errors": [{"message": why, "extensions": {"code": "BAD_REQUEST"}}]});
+            let why = format!(
+                "the body is no GraphQL request such as {{\"query\": \"{{ ledger {{ size }} }}\"}}: {error}"
+            );
+            let body =
+                serde_json::json!({"errors": [{"message": why, "extensions": {"code": "BAD_REQUEST"}}]});
             return (StatusCode::BAD_REQUEST, Json(body)).into_response();
         }
     };
@@ -105,7 +121,11 @@ fn tenant(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Answers a request from the tenant of this name.
-async fn answer(engine: &Engine, name: Option<&str>, request: async_graphql::Request) -> async_graphql::Response {
+async fn answer(
+    engine: &Engine,
+    name: Option<&str>,
+    request: async_graphql::Request,
+) -> async_graphql::Response {
     let name = name.unwrap_or("?");
     match engine.tenant(name).await {
         Ok(Some(tenant)) => asof_graphql::execute(tenant, request).await,

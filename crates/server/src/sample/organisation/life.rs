@@ -36,7 +36,7 @@ const ROLES: &[Service] = &[
         privileges: &[Read, Write, List],
         on: &["dynamodb:orders", "sqs:order-events"],
         does: &[
-            (Write, "dynamodb:PutItem", "dynamodb:orders", 5),
+            (Write, "dynamodb:PutItem", "dynamodb:orders", 24),
             (Write, "sqs:SendMessage", "sqs:order-events", 3),
         ],
     },
@@ -77,7 +77,7 @@ const ROLES: &[Service] = &[
         team: "platform",
         privileges: &[Write],
         on: &["s3:logs"],
-        does: &[(Write, "s3:PutObject", "s3:logs", 6)],
+        does: &[(Write, "s3:PutObject", "s3:logs", 24)],
     },
     Service {
         id: "aws:AROAFERNWOODLAKE0001",

@@ -188,12 +188,14 @@ impl Org {
         self.fact(source, subject, Op::Put(Value::Edge(Attributes::new())), during);
     }
 
-    /// It does so day by day over a stretch, at any time of the day.
+    /// It does so day by day over a stretch: each time once within an equal part of the day.
     pub fn uses(&mut self, who: &Who, how: Use<'_>, during: Interval) {
+        let part = 86_400 / i64::from(how.per_day.max(1));
         let mut midnight = during.from;
         while midnight < during.to {
-            for _ in 0..how.per_day {
-                let at = midnight.plus(Duration::from_secs(self.random.random_range(0..86_400)));
+            for number in 0..i64::from(how.per_day) {
+                let second = number * part + self.random.random_range(0..part);
+                let at = midnight.plus(Duration::from_secs(second));
                 if at < during.to {
                     self.saw(who, how, at, |_| {});
                 }

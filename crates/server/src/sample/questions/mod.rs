@@ -36,7 +36,7 @@ pub const QUESTIONS: [Question; 5] = [
     Question {
         asks: "Which used, in the last 30 days, what they did not hold at the time?",
         graphql: include_str!("drift.graphql"),
-        head: &["identity", "in an inventory", "since", "did", "on", "times", "drift", "the provider says"],
+        head: &["identity", "listed", "since", "did", "on", "times", "drift", "reason given"],
         rows: drift,
         note: "A read-only account that began to write, a role that no inventory knows, and a bucket policy that no \
                inventory lists.",
@@ -107,7 +107,7 @@ fn drift(data: &Value) -> Vec<Vec<String>> {
             text(&first["resource"]),
             text(&identity["uncovered"]["totalCount"]),
             sure.to_owned(),
-            if reason.is_empty() { "nothing".to_owned() } else { reason },
+            if reason.is_empty() { "none".to_owned() } else { reason },
         ]
     };
     let sure = list(&data["forSure"]["nodes"]).iter().map(|identity| row(identity, "for sure"));
