@@ -10,6 +10,7 @@ mod load;
 mod naive;
 mod power;
 mod property;
+mod real_logs;
 mod server;
 mod smoke;
 mod wire;
