@@ -176,9 +176,9 @@ mod tests {
                 let (mut keep, mut rest) = (vec![], vec![]);
                 for flip in segments[last].flips.drain(..) {
                     if flip.0 < middle {
-                        keep.push(flip)
+                        keep.push(flip);
                     } else if flip.0 > middle {
-                        rest.push(flip)
+                        rest.push(flip);
                     }
                 }
                 segments[last].flips = keep;
