@@ -97,10 +97,11 @@ impl Engine {
     /// Finishes what is enqueued, flushes and closes. Calls after it fail with [`EngineError::Closed`].
     pub async fn close(&self) -> Result<(), EngineError> {
         let Some(tenants) = self.tenants.lock().await.take() else { return Ok(()) };
+        let mut outcome = Ok(());
         for tenant in tenants.into_values() {
-            tenant.stop().await?;
+            outcome = outcome.and(tenant.stop().await);
         }
-        Ok(())
+        outcome
     }
 }
 

@@ -47,11 +47,29 @@ pub fn reindex(
     tenant: Option<&str>,
     progress: Progress<'_>,
 ) -> Result<Vec<(String, u64)>, EngineError> {
+    rebuild(data, tenant, false, progress)
+}
+
+/// The same for a folder whose write-ahead log is damaged: everything from the first damage on is left out for good.
+pub fn recover(
+    data: &Path,
+    tenant: Option<&str>,
+    progress: Progress<'_>,
+) -> Result<Vec<(String, u64)>, EngineError> {
+    rebuild(data, tenant, true, progress)
+}
+
+fn rebuild(
+    data: &Path,
+    tenant: Option<&str>,
+    up_to_damage: bool,
+    progress: Progress<'_>,
+) -> Result<Vec<(String, u64)>, EngineError> {
     let mut found = Vec::new();
     for name in chosen(data, tenant)? {
         let mut told =
             |done, total| if progress(&name, done, total) { Ok(()) } else { Err(StorageError::Stopped) };
-        let records = asof_storage::reindex(&tenant_path(data, &name), &mut told)?;
+        let records = asof_storage::reindex(&tenant_path(data, &name), up_to_damage, &mut told)?;
         found.push((name, records));
     }
     Ok(found)

@@ -13,6 +13,8 @@ use crate::EngineError;
 
 /// Batches that wait; the next one waits at the door.
 pub(crate) const QUEUE_BATCHES: usize = 256;
+/// Batches that share one sync.
+const GROUP_BATCHES: usize = 64;
 /// Records that share one sync.
 const GROUP_RECORDS: usize = 20_000;
 
@@ -76,7 +78,7 @@ pub(crate) fn run(mut writer: Writer, mut jobs: mpsc::Receiver<Job>, published: 
     while let Some(first) = jobs.blocking_recv() {
         let mut records = first.records();
         let mut together = vec![first];
-        while records < GROUP_RECORDS {
+        while records < GROUP_RECORDS && together.len() < GROUP_BATCHES {
             let Ok(next) = jobs.try_recv() else { break };
             records += next.records();
             together.push(next);

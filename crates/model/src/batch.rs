@@ -31,6 +31,9 @@ impl Fault {
     }
 }
 
+/// Faults that are collected of one batch: more tell nobody more.
+const FAULTS_MAX: usize = 10_000;
+
 /// Collects the faults of one record under its prefix.
 struct Checker<'a> {
     limits: &'a Limits,
@@ -90,6 +93,9 @@ impl Checker<'_> {
     }
 
     fn fault(&mut self, field: &str, why: impl Into<String>) {
+        if self.faults.len() >= FAULTS_MAX {
+            return;
+        }
         self.faults.push(Fault::new(format!("{}{field}", self.prefix), why));
     }
 
@@ -120,11 +126,15 @@ impl Checker<'_> {
             return;
         }
         for (place, text) in texts.iter().enumerate() {
-            let each = format!("{field}[{place}]");
+            self.bytes += text.len();
             if text.is_empty() {
-                self.fault(&each, format!("is empty; {what} has at least one character"));
+                let why = format!("is empty; {what} has at least one character");
+                self.fault(&format!("{field}[{place}]"), why);
+            } else if text.len() > self.limits.scope_bytes {
+                let limit = self.limits.scope_bytes;
+                let why = format!("has {} bytes; the limit is {limit} (scope_bytes)", text.len());
+                self.fault(&format!("{field}[{place}]"), why);
             }
-            self.text(&each, text, self.limits.scope_bytes, "scope_bytes");
         }
     }
 

@@ -26,6 +26,10 @@ pub(crate) struct CheckArgs {
 pub(crate) struct ReindexArgs {
     #[command(flatten)]
     folder: Folder,
+    /// Of a damaged write-ahead log, leave out everything from the first damage on, for good: batches that were acknowledged
+    /// may be among it, and their sources must send them again. Keep a copy of the folder first
+    #[arg(long)]
+    up_to_damage: bool,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -104,7 +108,12 @@ pub(crate) async fn reindex(args: ReindexArgs) -> Result<ExitCode, Failure> {
     let built = tokio::task::spawn_blocking(move || {
         let bar = bar();
         let mut told = |tenant: &str, done, total| moved(&bar, tenant, done, total);
-        let built = maintenance::reindex(&args.folder.data, args.folder.tenant.as_deref(), &mut told);
+        let (data, tenant) = (&args.folder.data, args.folder.tenant.as_deref());
+        let built = if args.up_to_damage {
+            maintenance::recover(data, tenant, &mut told)
+        } else {
+            maintenance::reindex(data, tenant, &mut told)
+        };
         bar.finish_and_clear();
         built
     })

@@ -116,6 +116,15 @@ impl Family {
     }
 }
 
+/// What is made of a write-ahead log that does not end well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Recovery {
+    /// A last entry that is cut short was never acknowledged and is left out; any other damage is `Corruption`.
+    TornTail,
+    /// Everything from the first damage on is left out: for whoever has seen the `Corruption` and decided.
+    UpToDamage,
+}
+
 /// An open database.
 pub(crate) struct Db {
     rocks: rocksdb::DB,
@@ -129,22 +138,28 @@ pub(crate) type Visit<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<ControlFlo
 pub(crate) type Row = (Box<[u8]>, Box<[u8]>);
 
 impl Db {
-    pub fn open(path: &Path) -> Result<Self, StorageError> {
+    /// `recovery`: what is made of a damaged write-ahead log.
+    pub fn open(path: &Path, recovery: Recovery) -> Result<Self, StorageError> {
         let mut options = Options::default();
         options.create_if_missing(true);
         options.create_missing_column_families(true);
         options.set_max_background_jobs(2);
         options.set_keep_log_file_num(4);
         options.set_max_total_wal_size(256 << 20);
-        options.set_wal_recovery_mode(rocksdb::DBRecoveryMode::PointInTime);
+        options.set_wal_recovery_mode(match recovery {
+            Recovery::TornTail => rocksdb::DBRecoveryMode::TolerateCorruptedTailRecords,
+            Recovery::UpToDamage => rocksdb::DBRecoveryMode::PointInTime,
+        });
         options.set_db_write_buffer_size(WRITE_BUFFER_BYTES);
         let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
         let families =
             Family::all().map(|family| ColumnFamilyDescriptor::new(family.name(), family.options(&cache)));
         let opened = rocksdb::DB::open_cf_descriptors(&options, path, families);
         opened.map(|rocks| Self { rocks, cache }).map_err(|error| {
+            // Another process has it, or this one.
             let text = error.to_string();
-            if text.contains("lock") || text.contains("LOCK") {
+            let locked = text.contains("While lock file") || text.contains("lock hold by current process");
+            if error.kind() == rocksdb::ErrorKind::IOError && locked {
                 StorageError::Locked(path.display().to_string())
             } else {
                 error.into()

@@ -4,7 +4,10 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StorageError {
     /// Bytes on disk are not what was written.
-    #[error("corruption: {0}; stop writing, keep a copy of the data folder and run `asof check`")]
+    #[error(
+        "corruption: {0}; keep a copy of the data folder, then run `asof check`; where it cannot be opened at all, \
+         `asof reindex --up-to-damage` leaves out what the write-ahead log has behind the damage"
+    )]
     Corruption(String),
     /// The disk or the database under us failed.
     #[error("storage failed: {0}")]

@@ -176,9 +176,10 @@ impl LedgerReader<'_> {
         Ok(root_from_subtrees(&hashes))
     }
 
-    /// The leaf hash of a record as kept.
-    pub fn leaf(&self, index: u64) -> Result<Hash, StorageError> {
-        self.subtree(0, index)
+    /// A kept hash of the tree.
+    pub fn kept(&self, level: u8, place: u64) -> Result<Option<Hash>, StorageError> {
+        let row = self.0.get(Family::Hashes, &keys::hash(level, place))?;
+        row.map(|row| row.try_into().map_err(|_| corrupt("a hash of the tree has not 32 bytes"))).transpose()
     }
 }
 

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use asof_evidence::Frontier;
 
-use crate::db::{Db, Family};
-use crate::error::{StorageError, corrupt};
+use crate::db::{Db, Family, Recovery};
+use crate::error::StorageError;
 use crate::ledger::{LedgerReader, leaf_of};
 use crate::store::{Store, replay_into};
 use crate::views;
@@ -20,9 +20,14 @@ pub struct CheckReport {
     pub batches: u64,
     /// Each view: its name, its entries, and whether the rebuilt one has the same content.
     pub views: Vec<(&'static str, u64, bool)>,
-    /// What is wrong, in words; empty: nothing.
+    /// What is wrong, in words, the first hundred; empty: nothing.
     pub problems: Vec<String>,
+    /// How many problems there are.
+    pub problem_count: u64,
 }
+
+/// Problems that are told in words.
+const PROBLEMS_MAX: usize = 100;
 
 /// Told (done, total) records; an error stops the work.
 pub type Progress<'a> = &'a mut dyn FnMut(u64, u64) -> Result<(), StorageError>;
@@ -32,34 +37,56 @@ pub type Progress<'a> = &'a mut dyn FnMut(u64, u64) -> Result<(), StorageError>;
 /// # Errors
 /// What keeps it from checking at all; what it finds wrong is in the report.
 pub fn check(path: &Path, progress: Progress<'_>) -> Result<CheckReport, StorageError> {
-    let (store, _writer) = Store::open(path)?;
+    let store = Store::open_as_is(path, Recovery::TornTail)?;
     let mut report = CheckReport::default();
     let total = store.last_header()?.map_or(0, |header| header.end);
+    // A reindex that was cut short is finished first; views that cannot be are found to differ below.
+    if let Err(error) = store.replay(&mut |_, _| Ok(())) {
+        report.problem(|| format!("the views cannot be caught up: {error}"));
+    }
     check_ledger(&store.db, &mut report, total, progress)?;
     let beside = path.with_extension("check");
     remove(&beside)?;
-    let rebuilt = Db::open(&beside)?;
-    let outcome = replay_into(&store.db, &rebuilt, (0, 0), total, progress);
-    if let Err(error) = outcome {
-        if error == StorageError::Stopped {
-            return Err(error);
-        }
-        report.problems.push(format!("the views cannot be rebuilt: {error}"));
+    let compared = compare_views(&store.db, &beside, &mut report, total, progress);
+    remove(&beside)?;
+    compared.map(|()| report)
+}
+
+fn compare_views(
+    live: &Db,
+    beside: &Path,
+    report: &mut CheckReport,
+    total: u64,
+    progress: Progress<'_>,
+) -> Result<(), StorageError> {
+    let rebuilt = Db::open(beside, Recovery::TornTail)?;
+    match replay_into(live, &rebuilt, (0, 0), total, progress) {
+        Err(StorageError::Stopped) => return Err(StorageError::Stopped),
+        Err(error) => report.problem(|| format!("the views cannot be rebuilt: {error}")),
+        Ok(()) => {}
     }
     for family in Family::VIEWS {
-        let (entries, live) = views::digest(&store.db, family)?;
-        let same = views::digest(&rebuilt, family)? == (entries, live);
-        report.views.push((family.name(), entries, same));
+        let expected = views::digest(&rebuilt, family)?;
+        let found = views::digest(live, family);
+        let same = found.as_ref() == Ok(&expected);
+        report.views.push((family.name(), found.as_ref().map_or(0, |found| found.0), same));
         if !same {
-            report.problems.push(format!(
-                "view {} differs from what the ledger says; run `asof reindex`",
-                family.name()
-            ));
+            let how = found.err().map(|error| format!(" ({error})")).unwrap_or_default();
+            report.problem(|| {
+                format!("view {} differs from what the ledger says{how}; run `asof reindex`", family.name())
+            });
         }
     }
-    drop(rebuilt);
-    remove(&beside)?;
-    Ok(report)
+    Ok(())
+}
+
+impl CheckReport {
+    fn problem(&mut self, what: impl FnOnce() -> String) {
+        self.problem_count += 1;
+        if self.problems.len() < PROBLEMS_MAX {
+            self.problems.push(what());
+        }
+    }
 }
 
 fn check_ledger(
@@ -71,44 +98,69 @@ fn check_ledger(
     let reader = LedgerReader(db);
     let mut frontier = Frontier::default();
     let mut recorded_at = None;
+    let mut hashes = 0;
+    let mut wrong_root = false;
     reader.headers(0, &mut |header| {
         if header.number != report.batches || header.first != frontier.size() {
             let (number, first) = (header.number, header.first);
-            report.problems.push(format!("batch {number} begins at {first}, not at {}", frontier.size()));
+            report.problem(|| format!("batch {number} begins at {first}, not at {}", frontier.size()));
             return Ok(ControlFlow::Break(()));
         }
         if recorded_at.is_some_and(|last| header.recorded_at <= last) {
-            report.problems.push(format!("batch {} was not recorded after the one before", header.number));
+            report.problem(|| format!("batch {} was not recorded after the one before", header.number));
         }
         recorded_at = Some(header.recorded_at);
         for index in header.first..header.end {
-            let (_, leaf) = leaf_of(&header.secret, index, &reader.canonical(index)?);
-            if leaf != reader.leaf(index)? {
-                report.problems.push(format!("record {index} is not what its commitment says"));
+            let canonical = match reader.canonical(index) {
+                Ok(canonical) => canonical,
+                Err(error) => {
+                    report.problem(|| error.to_string());
+                    Vec::new()
+                }
+            };
+            match crate::canonical::decode(index, &canonical) {
+                Ok(record) if record.recorded_at == header.recorded_at && record.source == header.source => {}
+                Ok(_) => report
+                    .problem(|| format!("record {index} and its batch's header disagree on when or by whom")),
+                Err(error) => report.problem(|| format!("record {index}: {error}")),
             }
-            frontier.append(leaf, |_, _, _| {});
+            let (_, leaf) = leaf_of(&header.secret, index, &canonical);
+            frontier.append(leaf, |level, place, hash| {
+                hashes += 1;
+                if reader.kept(level, place) != Ok(Some(*hash)) {
+                    report.problem(|| match level {
+                        0 => format!("record {index} is not what its commitment says"),
+                        _ => format!("the tree's hash {place} on level {level} is not that of its records"),
+                    });
+                }
+            });
         }
-        if frontier.root() != header.root {
-            report.problems.push(format!("the root after batch {} is not the one recorded", header.number));
+        // Later roots rest on this one: one problem is enough.
+        if frontier.root() != header.root && !std::mem::replace(&mut wrong_root, true) {
+            report.problem(|| format!("the root after batch {} is not the one recorded", header.number));
         }
         report.batches += 1;
         report.records = header.end;
         progress(header.end, total)?;
         Ok(ControlFlow::Continue(()))
     })?;
-    if report.records == total && reader.frontier(total)?.root() != frontier.root() {
-        report.problems.push("the tree as kept has another root than its records".to_owned());
+    for (family, expected) in [(Family::Ledger, total), (Family::Hashes, hashes)] {
+        let found = views::digest(db, family)?.0;
+        if found != expected {
+            report.problem(|| format!("{} has {found} rows, not {expected}", family.name()));
+        }
     }
     Ok(())
 }
 
-/// Drops every view and builds it anew from the ledger. Cut short, it goes on when the store is opened next.
+/// Drops every view, whatever state it is in, and builds it anew from the ledger. Cut short, it goes on when the store is
+/// opened next. `up_to_damage`: of a damaged write-ahead log, everything from the first damage on is left out for good.
 ///
 /// # Errors
 /// A disk that fails, or a ledger that is corrupt.
-pub fn reindex(path: &Path, progress: Progress<'_>) -> Result<u64, StorageError> {
-    let (store, writer) = Store::open(path)?;
-    drop(writer);
+pub fn reindex(path: &Path, up_to_damage: bool, progress: Progress<'_>) -> Result<u64, StorageError> {
+    let recovery = if up_to_damage { Recovery::UpToDamage } else { Recovery::TornTail };
+    let store = Store::open_as_is(path, recovery)?;
     store.drop_views()?;
     store.replay(progress)?;
     store.flush()?;
@@ -118,7 +170,7 @@ pub fn reindex(path: &Path, progress: Progress<'_>) -> Result<u64, StorageError>
 fn remove(path: &Path) -> Result<(), StorageError> {
     match std::fs::remove_dir_all(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(corrupt(format!("cannot remove {}: {error}", path.display())))
+            Err(StorageError::Io(format!("cannot remove {}: {error}", path.display())))
         }
         _ => Ok(()),
     }

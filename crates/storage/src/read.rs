@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use asof_evidence::Hash;
 use asof_model::{
-    EdgeKind, Instant, Interval, NodeKind, Outcome, Privilege, PrivilegeSet, Record, Statement,
+    EdgeKind, Instant, Interval, NodeKind, Outcome, Privilege, PrivilegeSet, Record, RecordBody, Statement,
+    Subject,
 };
 use asof_temporal::{Quantum, Segment};
 use roaring::RoaringBitmap;
@@ -132,7 +133,7 @@ impl Store {
         let Some((key, value)) = last else { return Ok(0) };
         let mut from = Decoder::new("key of a name", &key);
         from.byte()?;
-        let count = from.u32()? + 1;
+        let count = from.u32()?.checked_add(1).ok_or_else(|| corrupt("an ordinal is too large"))?;
         if views::parse_name(&value)?.0 / 8 < size {
             return Ok(count);
         }
@@ -305,8 +306,46 @@ impl Store {
             members.sure |= of_privilege;
             members.maybe |= open;
         }
+        let cut = self.cut(size)?;
+        members.sure -= &cut;
+        members.maybe |= cut;
         members.maybe -= &members.sure;
         Ok(members)
+    }
+
+    /// Identities on which the batch that K cuts bears, if it cuts one. Revisions hold what a whole batch changed: what its
+    /// first records alone make of these, only their timelines tell.
+    fn cut(&self, size: u64) -> Result<RoaringBitmap, StorageError> {
+        let mut cut: Option<Header> = None;
+        LedgerReader(&self.db).headers(size.saturating_add(1), &mut |header| {
+            cut = (header.first < size).then_some(header);
+            Ok(ControlFlow::Break(()))
+        })?;
+        let mut found = RoaringBitmap::new();
+        let Some(header) = cut else { return Ok(found) };
+        let ordinal = |kind, id: &str| -> Result<Option<u32>, StorageError> {
+            Ok(self.lookup(Space::Nodes(kind), id.as_bytes())?.map(|(ordinal, _)| ordinal))
+        };
+        for index in header.first..header.end {
+            // Facts stand before observations.
+            let RecordBody::Fact(fact) = self.record(index)?.body else { break };
+            match fact.subject {
+                Subject::Edge(edge) if edge.kind == EdgeKind::Holds => {
+                    found.extend(ordinal(NodeKind::Identity, &edge.from)?);
+                }
+                Subject::Node(node) if node.kind == NodeKind::Identity => {
+                    found.extend(ordinal(node.kind, &node.id)?);
+                }
+                Subject::Node(node) if node.kind == NodeKind::Entitlement => {
+                    let Some(ordinal) = ordinal(node.kind, &node.id)? else { continue };
+                    let entitlement = NodeKey { kind: node.kind, ordinal };
+                    let holders = self.adjacent(EdgeKind::Holds, true, entitlement, header.end)?;
+                    found.extend(holders.into_iter().map(|holder| holder.ordinal));
+                }
+                _ => {}
+            }
+        }
+        Ok(found)
     }
 
     /// The segments of a privilege that share a moment with the interval.

@@ -82,7 +82,8 @@ impl Group<'_> {
                 }
             }
         }
-        if facts.is_empty() {
+        // A batch_id is remembered even where nothing differs: with another content it is refused.
+        if facts.is_empty() && listing.batch_id.is_empty() {
             found.ledger_size = self.size();
             return Ok(found);
         }

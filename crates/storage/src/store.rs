@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::canonical;
 use crate::codec::Decoder;
-use crate::db::{Db, Family, Pending};
+use crate::db::{Db, Family, Pending, Recovery};
 use crate::error::{StorageError, corrupt};
 use crate::keys;
 use crate::ledger::{self, Header, LedgerReader};
@@ -90,23 +90,27 @@ fn make_folder(path: &Path) -> std::io::Result<()> {
 impl Store {
     /// Opens the database in this folder, or makes one; views that are behind the ledger are caught up.
     pub fn open(path: &Path) -> Result<(Self, Writer), StorageError> {
-        let store = Self::open_as_is(path)?;
+        let store = Self::open_as_is(path, Recovery::TornTail)?;
         store.replay(&mut |_, _| Ok(()))?;
         let writer = Writer::new(store.clone())?;
         store.published.store(writer.frontier.size(), Ordering::Release);
         Ok((store, writer))
     }
 
-    fn open_as_is(path: &Path) -> Result<Self, StorageError> {
+    /// Opens it with its views as they are.
+    pub(crate) fn open_as_is(path: &Path, recovery: Recovery) -> Result<Self, StorageError> {
         make_folder(path)
             .map_err(|error| StorageError::Io(format!("cannot make {}: {error}", path.display())))?;
-        let db = Db::open(path)?;
+        let db = Db::open(path, recovery)?;
         match db.get(Family::Meta, META_FORMAT)? {
             Some(bytes) => {
                 let found = Decoder::new("format version", &bytes).u32()?;
                 if found != FORMAT_VERSION {
                     return Err(StorageError::FormatVersion { found, supported: FORMAT_VERSION });
                 }
+            }
+            None if LedgerReader(&db).last_header()?.is_some() => {
+                return Err(corrupt("there are records but no format version"));
             }
             None => {
                 let mut pending = Pending::new(&db);

@@ -134,7 +134,7 @@ fn groups_of_any_size_give_the_same_answers_and_check_clean() {
         let report = check(&path, &mut |_, _| Ok(())).unwrap();
         assert_eq!(report.problems, Vec::<String>::new());
         assert_eq!((report.records, report.batches), (size, 300));
-        assert_eq!(reindex(&path, &mut |_, _| Ok(())).unwrap(), size);
+        assert_eq!(reindex(&path, false, &mut |_, _| Ok(())).unwrap(), size);
         assert_eq!(check(&path, &mut |_, _| Ok(())).unwrap().problems, Vec::<String>::new());
     }
     assert!(answers.windows(2).all(|pair| pair[0] == pair[1]));

@@ -44,12 +44,14 @@ pub struct Slices {
 
 /// Cuts a window up. What lies outside 1970 to 2262 holds no event and is left out.
 pub fn slice(window: Interval) -> Slices {
-    let last_day = i64::MAX - i64::MAX % DAY;
     let from = window.from.nanos().max(0);
     let to = window.to.nanos();
     let mut slices = Slices::default();
+    if to <= from {
+        return slices;
+    }
     let interval = |a: i64, b: i64| Interval::new(Instant::from_nanos(a), Instant::from_nanos(b));
-    let up = |at: i64, unit: i64| at.checked_add(unit - 1).map_or(last_day, |sum| sum - sum % unit);
+    let up = |at: i64, unit: i64| at.checked_add(unit - 1).map_or(i64::MAX, |sum| sum - sum % unit);
     let (hours_from, hours_to) = (up(from, HOUR), to - to.rem_euclid(HOUR));
     if hours_from >= hours_to {
         slices.ragged.extend(interval(from, to));
@@ -85,6 +87,8 @@ mod tests {
             (17, 5 * DAY + 13),
             (i64::MIN, 3 * DAY),
             (4 * DAY, i64::MAX),
+            (i64::MAX - 5, i64::MAX),
+            (i64::MAX - DAY, i64::MAX),
         ] {
             let window = Interval::new(at(from), at(to)).unwrap_or(Interval::ALWAYS);
             let slices = slice(window);

@@ -31,7 +31,8 @@ impl Dictionary {
             if let Some((key, _)) = db.last_before(Family::Names, &keys::space_prefix(space), &end)? {
                 let mut from = Decoder::new("key of a name", &key);
                 from.byte()?;
-                next[space.place()] = from.u32()? + 1;
+                next[space.place()] =
+                    from.u32()?.checked_add(1).ok_or_else(|| corrupt("an ordinal is too large"))?;
             }
         }
         Ok(Self { next, cache: Cache::new(IDS_CACHE_ENTRIES), discovered: HashMap::new() })
