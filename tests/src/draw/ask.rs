@@ -56,7 +56,11 @@ impl Ask {
             _ => {
                 let (one, other) = (self.moment(draw), self.moment(draw));
                 let (from, to) = if one < other { (one, other) } else { (other, one) };
-                let to = if from == to { Instant::from_nanos(to.nanos().saturating_add(DAY)) } else { to };
+                let to = if from == to {
+                    Instant::from_nanos(to.nanos().saturating_add(DAY).min(i64::MAX - 1))
+                } else {
+                    to
+                };
                 Window { from: Some(from), to: Some(to), last: None }
             }
         }

@@ -7,7 +7,7 @@ use asof_tests::contract::{CASES, batch, lines, questions, refused, text};
 use asof_tests::naive::Ledger;
 use serde_json::Value as Json;
 
-use crate::property::acknowledges;
+use crate::tenant::acknowledges;
 use crate::wire;
 
 /// Questions that need what is not built yet, as `case/name`. They are asked all the same, and one that passes fails the
@@ -107,6 +107,26 @@ async fn every_question_is_answered_as_expected() {
                 (Some(wrong), false) => {
                     failed += 1;
                     println!("{name}: {} {wrong}", text(&question["about"]));
+                }
+            }
+        }
+    }
+    // The same points after more has been written: the same answers.
+    for case in CASES {
+        let tenant = engine.tenant_or_create(case).await.unwrap();
+        for line in lines(if *case == "random-1" { "random-2" } else { "random-1" }) {
+            let more = batch(&line);
+            tenant
+                .ingest(asof_model::Batch { source: format!("{}/more", more.source), ..more })
+                .await
+                .unwrap();
+        }
+        for question in questions(case) {
+            match ask(&tenant, &question).await {
+                Ok(found) if same(&question["expected"], &found) => {}
+                found => {
+                    failed += 1;
+                    println!("{case}/{} with more in the ledger: {found:?}", question["name"]);
                 }
             }
         }

@@ -1,126 +1,43 @@
 //! The engine, on disk, against the naive model: every filter, at all bounds and one nanosecond beside them.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use asof_engine::{Engine, Options, Receipt, Tenant};
 use asof_model::Batch;
 use asof_query::{IdentityOrder, IdentityWhere};
 use asof_tests::draw::{Answer, Ask, Case, Draw, Question, history, regrouped, shrink, wide};
-use asof_tests::exact;
-use asof_tests::naive::{Acknowledged, Ledger};
+use asof_tests::naive::Ledger;
 
 use crate::chance::{Asked, cases, drawn, naive, seed, told};
-
-const DEADLINE: Duration = Duration::from_secs(120);
-
-/// An engine in a folder of its own, and a fresh tenant for each history.
-struct Bench {
-    engine: Engine,
-    tenants: usize,
-    _folder: tempfile::TempDir,
-}
-
-impl Bench {
-    async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let options = Options { data: folder.path().to_owned(), ..Options::default() };
-        Self { engine: Engine::open(options).await.unwrap(), tenants: 0, _folder: folder }
-    }
-
-    /// Each tenant has its open files, so now and then all begin anew.
-    async fn tenant(&mut self) -> Tenant {
-        const TENANTS_MAX: usize = 40;
-        self.tenants += 1;
-        if self.tenants > TENANTS_MAX {
-            self.engine.close().await.unwrap();
-            *self = Self { tenants: 1, ..Self::new().await };
-        }
-        self.engine.tenant_or_create(&format!("t{}", self.tenants)).await.unwrap()
-    }
-}
-
-/// Writes the history; every receipt is what the naive ledger says.
-async fn write(tenant: &Tenant, history: &[Batch]) -> Result<(), String> {
-    let mut ledger = Ledger::default();
-    let mut recorded = None;
-    for batch in history {
-        let expected = ledger.write(batch);
-        let receipt = tenant.ingest(batch.clone()).await.map_err(|why| format!("{why}: {batch:?}"))?;
-        if !acknowledges(&receipt, &expected, ledger.size()) {
-            return Err(format!("expected {expected:?}, acknowledged {receipt:?}: {batch:?}"));
-        }
-        if !receipt.duplicate_batch && recorded >= Some(receipt.recorded_at) {
-            return Err(format!("recorded no later than the batch before: {receipt:?}"));
-        }
-        recorded = recorded.max(Some(receipt.recorded_at));
-    }
-    if tenant.size() == ledger.size() {
-        Ok(())
-    } else {
-        Err(format!("{} is not {}", tenant.size(), ledger.size()))
-    }
-}
-
-/// A batch without records has no first index. One that comes again is acknowledged with its own; its counts may be told or not.
-pub fn acknowledges(receipt: &Receipt, expected: &Acknowledged, size: u64) -> bool {
-    let again = expected.duplicate_batch;
-    let empty = expected.first_index == expected.ledger_size;
-    let found = Acknowledged {
-        first_index: if empty { expected.first_index } else { receipt.first_index },
-        ledger_size: if again && receipt.ledger_size <= size {
-            expected.ledger_size
-        } else {
-            receipt.ledger_size
-        },
-        duplicate_batch: receipt.duplicate_batch,
-        duplicate_events: if again { expected.duplicate_events } else { receipt.duplicate_events },
-        duplicate_facts: if again { expected.duplicate_facts } else { receipt.duplicate_facts },
-        conflicting: if again { expected.conflicting } else { receipt.conflicting },
-    };
-    found == *expected && (!again || receipt.ledger_size >= expected.ledger_size)
-}
-
-async fn answers(tenant: &Tenant, asked: Vec<Asked>, indices: bool) -> Vec<Answer> {
-    let work = move |session: Arc<asof_engine::Session>| {
-        let answer = |each: Asked| {
-            let known = session.known(each.size).unwrap();
-            exact::answer(&each.question, &known, each.at, indices)
-        };
-        asked.into_iter().map(answer).collect()
-    };
-    tenant.run(DEADLINE, work).await.unwrap()
-}
+use crate::tenant::{Bench, Way, answers, write};
 
 /// A case, by both.
-async fn both(bench: &mut Bench, case: &Case) -> (Answer, Answer) {
+async fn both(bench: &mut Bench, case: &Case, way: Way) -> (Answer, Answer) {
     let history: Vec<_> = case.before.iter().chain(&case.after).cloned().collect();
     let asked =
         vec![Asked { question: case.question.clone(), at: case.at, size: Ledger::of(&case.before).size() }];
     let expected = naive(&Ledger::of(&history), &asked).remove(0);
     let tenant = bench.tenant().await;
-    if let Err(why) = write(&tenant, &history).await {
+    if let Err(why) = write(&tenant, &history, way).await {
         return (expected, Ok(vec![why]));
     }
     (expected, answers(&tenant, asked, true).await.remove(0))
 }
 
-async fn fail(bench: &mut Bench, number: u64, history: &[Batch], asked: Asked, found: &Answer) {
+async fn fail(bench: &mut Bench, number: u64, history: &[Batch], asked: Asked, found: &Answer, way: Way) {
     let case = Case::new(history, asked.size, asked.question, asked.at);
     let handle = tokio::runtime::Handle::current();
     let mut differs = |case: &Case| {
-        let (expected, found) = tokio::task::block_in_place(|| handle.block_on(both(bench, case)));
+        let (expected, found) = tokio::task::block_in_place(|| handle.block_on(both(bench, case, way)));
         expected != found
     };
     assert!(differs(&case), "case {number}: alone it does not fail: {case:#?} found {found:?}");
     let least = shrink(case, differs);
-    let (expected, found) = both(bench, &least).await;
+    let (expected, found) = both(bench, &least, way).await;
     panic!("case {number} {}", told(seed(), &least, &expected, &found));
 }
 
 async fn hold(bench: &mut Bench, number: u64, history: &[Batch], asked: Vec<Asked>) -> usize {
+    let way = if number.is_multiple_of(2) { Way::OneByOne } else { Way::Together };
     let tenant = bench.tenant().await;
-    if let Err(why) = write(&tenant, history).await {
+    if let Err(why) = write(&tenant, history, way).await {
         panic!("case {number} with ASOF_TEST_SEED={}: {why}", seed());
     }
     let expected = naive(&Ledger::of(history), &asked);
@@ -128,13 +45,14 @@ async fn hold(bench: &mut Bench, number: u64, history: &[Batch], asked: Vec<Aske
     let count = asked.len();
     for ((asked, expected), found) in asked.into_iter().zip(expected).zip(found) {
         if expected != found {
-            fail(bench, number, history, asked, &found).await;
+            fail(bench, number, history, asked, &found, way).await;
         }
     }
     count
 }
 
-fn draw_for(test: u64, number: u64) -> Draw {
+/// Each test's cases are drawn from seeds of its own.
+pub fn draw_for(test: u64, number: u64) -> Draw {
     Draw::new(seed().wrapping_mul(1_000_003).wrapping_add(test << 32).wrapping_add(number))
 }
 
@@ -241,7 +159,7 @@ async fn order_of_arrival_changes_nothing() {
         let mut found = Vec::new();
         for batches in [&history, &other] {
             let tenant = bench.tenant().await;
-            write(&tenant, batches).await.unwrap();
+            write(&tenant, batches, Way::Together).await.unwrap();
             found.push(answers(&tenant, questions.clone(), false).await);
         }
         for (place, each) in questions.iter().enumerate() {
