@@ -15,7 +15,7 @@ use asof_query::{
 
 use roaring::RoaringBitmap;
 
-use crate::naive::{Key, Known, Ledger};
+use crate::naive::{Key, Known, Ledger, glob};
 
 /// A ledger's first K records, by ordinals.
 #[derive(Debug)]
@@ -301,6 +301,25 @@ impl Reader for Memory {
             }
         }
         Ok(self.candidates(found))
+    }
+
+    fn holders_on(&self, resource: &str) -> Result<Option<RoaringBitmap>, QueryError> {
+        let ever = |node: Node| {
+            let said = self.statements.get(&OrdinalKey::Node(node));
+            said.into_iter().flatten().any(|each| match &each.record.op {
+                StatementOp::Put(value) => value
+                    .entitlement()
+                    .is_some_and(|said| said.scopes.iter().any(|scope| glob::matches(scope, resource))),
+                _ => false,
+            })
+        };
+        let holders = self.keys.iter().filter_map(|(_, key)| match key {
+            OrdinalKey::Edge(edge) if edge.kind == EdgeKind::Holds && ever(edge.to) => {
+                Some(edge.from.ordinal)
+            }
+            _ => None,
+        });
+        Ok(self.loose.is_multiple_of(2).then(|| holders.collect()))
     }
 
     fn entangled(&self, privileges: PrivilegeSet) -> Result<RoaringBitmap, QueryError> {

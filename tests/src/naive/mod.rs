@@ -3,7 +3,7 @@
 
 mod answer;
 mod filter;
-mod glob;
+pub mod glob;
 mod holds;
 mod ledger;
 mod seen;

@@ -39,7 +39,7 @@ fn question(draw: &mut Draw, ask: &Ask, size: u64) -> Asked {
 async fn answers_do_not_change_while_records_arrive() {
     let mut bench = Bench::new().await;
     let mut count = 0;
-    for number in 0..cases(6) {
+    for number in 0..cases(3) {
         let mut draw = draw_for(8, number);
         let history = Arc::new(in_bits(&wide(&mut draw, 40, 1_500)));
         let ask = Ask::about(&history);
