@@ -74,6 +74,12 @@ impl Known {
         }
     }
 
+    /// The same, afresh, with another tuning: which ways its answers take, and none of the answers, may change.
+    #[must_use]
+    pub fn tuned(&self, tuning: Tuning) -> Self {
+        Self { tuning, ..Self::new(Arc::clone(&self.reader)) }
+    }
+
     /// The reader.
     pub fn reader(&self) -> &dyn Reader {
         &*self.reader

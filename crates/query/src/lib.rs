@@ -43,7 +43,7 @@ pub use changes::Change;
 pub use error::QueryError;
 pub use grants::Grant;
 pub use known::Known;
-pub use limits::{FILTER_MEMBERS_MAX, HOPS_MAX, OBSERVATIONS_MAX, STEPS_MAX};
+pub use limits::{FILTER_MEMBERS_MAX, HOPS_MAX, OBSERVATIONS_MAX, STEPS_MAX, Tuning};
 pub use lists::FacetBy;
 pub use paths::{Step, StepKind};
 pub use reader::*;

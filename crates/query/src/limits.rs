@@ -14,8 +14,8 @@ pub const FILTER_MEMBERS_MAX: u64 = 1_000;
 /// Stretches kept of what one identity holds, of bundles, and of the like, each.
 pub(crate) const KEPT_MAX: usize = 1 << 17;
 /// From how many candidates on which way is taken. It changes no answer.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Tuning {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tuning {
     /// So few candidates are looked at one by one rather than narrowed by sets.
     pub few: u64,
     /// From so many candidates on a set at a time is computed, where that is cheaper than one by one.
@@ -23,7 +23,8 @@ pub(crate) struct Tuning {
 }
 
 impl Tuning {
-    pub(crate) const DEFAULT: Self = Self { few: 32, many: 1_024 };
+    /// What is used unless said otherwise.
+    pub const DEFAULT: Self = Self { few: 32, many: 1_024 };
 }
 
 /// Checked for cancellation after so many events or nodes.

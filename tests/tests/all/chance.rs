@@ -1,5 +1,6 @@
 //! How much is drawn, and from which seed. `ASOF_TEST_SEED` draws something else, `ASOF_TEST_CASES` draws more or less.
 
+use asof_query::Tuning;
 use asof_tests::draw::{Answer, Ask, Case, Draw, Question};
 use asof_tests::naive::{Known, Ledger};
 
@@ -24,6 +25,20 @@ pub struct Asked {
     pub question: Question,
     pub at: asof_model::Instant,
     pub size: u64,
+    /// Which way the answer takes: there are few identities here, so the usual one would leave the sets unused.
+    pub tuning: Tuning,
+}
+
+/// A tuning: every way to an answer gives the same one.
+pub fn tuning(draw: &mut Draw) -> Tuning {
+    const WAYS: &[Tuning] = &[
+        Tuning::DEFAULT,
+        Tuning { few: 0, many: 0 },
+        Tuning { few: 0, many: 0 },
+        Tuning { few: 0, many: 4 },
+        Tuning { few: 2, many: 1_024 },
+    ];
+    *draw.pick(WAYS)
 }
 
 /// Random questions about a history: each at several moments and sizes.
@@ -35,10 +50,11 @@ pub fn drawn(draw: &mut Draw, ask: &Ask, size: u64, questions: usize, points: us
             let least = if draw.chance(0.1) { 0 } else { size / 2 };
             let known =
                 if draw.chance(0.4) { size } else { least + draw.below((size - least) as usize + 1) as u64 };
-            asked.push(Asked { question: question.clone(), at: ask.moment(draw), size: known });
+            let (at, tuning) = (ask.moment(draw), tuning(draw));
+            asked.push(Asked { question: question.clone(), at, size: known, tuning });
         }
     }
-    asked.sort_by_key(|each| each.size); // for the few points of knowledge that are prepared at a time
+    asked.sort_by_key(|each| (each.size, each.tuning.few, each.tuning.many)); // for the few points of knowledge that are prepared at a time
     asked
 }
 

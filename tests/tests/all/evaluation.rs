@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use asof_query::Known;
+use asof_query::{Known, Tuning};
 use asof_tests::draw::{Answer, Ask, Case, Draw, history, shrink};
 use asof_tests::exact;
 use asof_tests::memory::Memory;
@@ -10,7 +10,7 @@ use asof_tests::naive::{self, Ledger};
 
 use crate::chance::{cases, drawn, naive as answers, seed, told};
 
-fn both(case: &Case, loose: u64) -> (Answer, Answer) {
+fn both(case: &Case, loose: u64, tuning: Tuning) -> (Answer, Answer) {
     let mut ledger = Ledger::of(&case.before);
     let size = ledger.size();
     for batch in &case.after {
@@ -18,7 +18,7 @@ fn both(case: &Case, loose: u64) -> (Answer, Answer) {
     }
     let ledger = Arc::new(ledger);
     let expected = case.question.answer(&naive::Known::new(&ledger, size), case.at, true);
-    let known = Known::new(Arc::new(Memory::new(&ledger, size, loose)));
+    let known = Known::new(Arc::new(Memory::new(&ledger, size, loose))).tuned(tuning);
     (expected, exact::answer(&case.question, &known, case.at, true))
 }
 
@@ -32,15 +32,17 @@ fn says_what_the_naive_model_says() {
         let ledger = Arc::new(Ledger::of(&history));
         let questions = drawn(&mut draw, &Ask::about(&history), ledger.size(), 12, 5);
         let expected = answers(&ledger, &questions);
-        let mut known: Option<Known> = None;
+        let mut known: Option<(u64, Tuning, Known)> = None;
         for (each, expected) in questions.into_iter().zip(expected) {
-            if known.as_ref().is_none_or(|known| known.size() != each.size) {
-                known = Some(Known::new(Arc::new(Memory::new(&ledger, each.size, number))));
+            let (size, tuning) = (each.size, each.tuning);
+            if known.as_ref().is_none_or(|last| (last.0, last.1) != (size, tuning)) {
+                let memory = Memory::new(&ledger, size, number);
+                known = Some((size, tuning, Known::new(Arc::new(memory)).tuned(tuning)));
             }
-            let found = known.as_ref().map(|known| exact::answer(&each.question, known, each.at, true));
+            let found = known.as_ref().map(|known| exact::answer(&each.question, &known.2, each.at, true));
             if found.as_ref() != Some(&expected) {
                 let differs = |case: &Case| {
-                    let (expected, found) = both(case, number);
+                    let (expected, found) = both(case, number, tuning);
                     expected != found
                 };
                 let case = Case::new(&history, each.size, each.question, each.at);
@@ -49,7 +51,7 @@ fn says_what_the_naive_model_says() {
                     "the answer depends on what was asked before: {case:?} {found:?} {expected:?}"
                 );
                 let least = shrink(case, differs);
-                let (expected, found) = both(&least, number);
+                let (expected, found) = both(&least, number, tuning);
                 panic!("case {number} {}", told(seed, &least, &expected, &found));
             }
             asked += 1;

@@ -7,7 +7,7 @@ use asof_query::{IdentityOrder, IdentityWhere};
 use asof_tests::draw::{Ask, Draw, Question, wide};
 use asof_tests::naive::Ledger;
 
-use crate::chance::{Asked, cases, naive, seed};
+use crate::chance::{Asked, cases, naive, seed, tuning};
 use crate::property::draw_for;
 use crate::tenant::{Bench, Way, answers, write};
 
@@ -32,7 +32,7 @@ fn question(draw: &mut Draw, ask: &Ask, size: u64) -> Asked {
     let (include_deleted, order) = (false, IdentityOrder::Appearance);
     let question = Question::Identities { filter: Box::new(filter), include_deleted, order };
     let known = if draw.chance(0.7) { size } else { draw.below(size as usize + 1) as u64 };
-    Asked { question, at: ask.moment(draw), size: known }
+    Asked { question, at: ask.moment(draw), size: known, tuning: tuning(draw) }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

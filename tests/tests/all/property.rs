@@ -1,18 +1,22 @@
 //! The engine, on disk, against the naive model: every filter, at all bounds and one nanosecond beside them.
 
 use asof_model::Batch;
-use asof_query::{IdentityOrder, IdentityWhere};
+use asof_query::{IdentityOrder, IdentityWhere, Tuning};
 use asof_tests::draw::{Answer, Ask, Case, Draw, Question, history, regrouped, shrink, wide};
 use asof_tests::naive::Ledger;
 
-use crate::chance::{Asked, cases, drawn, naive, seed, told};
+use crate::chance::{Asked, cases, drawn, naive, seed, told, tuning};
 use crate::tenant::{Bench, Way, answers, write};
 
 /// A case, by both.
-async fn both(bench: &mut Bench, case: &Case, way: Way) -> (Answer, Answer) {
+async fn both(bench: &mut Bench, case: &Case, way: Way, tuning: Tuning) -> (Answer, Answer) {
     let history: Vec<_> = case.before.iter().chain(&case.after).cloned().collect();
-    let asked =
-        vec![Asked { question: case.question.clone(), at: case.at, size: Ledger::of(&case.before).size() }];
+    let asked = vec![Asked {
+        question: case.question.clone(),
+        at: case.at,
+        size: Ledger::of(&case.before).size(),
+        tuning,
+    }];
     let expected = naive(&Ledger::of(&history), &asked).remove(0);
     let tenant = bench.tenant().await;
     if let Err(why) = write(&tenant, &history, way).await {
@@ -22,15 +26,17 @@ async fn both(bench: &mut Bench, case: &Case, way: Way) -> (Answer, Answer) {
 }
 
 async fn fail(bench: &mut Bench, number: u64, history: &[Batch], asked: Asked, found: &Answer, way: Way) {
+    let tuning = asked.tuning;
     let case = Case::new(history, asked.size, asked.question, asked.at);
     let handle = tokio::runtime::Handle::current();
     let mut differs = |case: &Case| {
-        let (expected, found) = tokio::task::block_in_place(|| handle.block_on(both(bench, case, way)));
+        let (expected, found) =
+            tokio::task::block_in_place(|| handle.block_on(both(bench, case, way, tuning)));
         expected != found
     };
     assert!(differs(&case), "case {number}: alone it does not fail: {case:#?} found {found:?}");
     let least = shrink(case, differs);
-    let (expected, found) = both(bench, &least, way).await;
+    let (expected, found) = both(bench, &least, way, tuning).await;
     panic!("case {number} {}", told(seed(), &least, &expected, &found));
 }
 
@@ -100,7 +106,7 @@ async fn no_bound_and_no_size_is_left_out() {
                         order: IdentityOrder::Appearance,
                     };
                     if at.is_in_range() {
-                        questions.push(Asked { question, at, size: known });
+                        questions.push(Asked { question, at, size: known, tuning: tuning(&mut draw) });
                     }
                 }
             }
@@ -134,7 +140,12 @@ async fn many_identities_make_no_difference() {
                 include_deleted: false,
                 order: IdentityOrder::Appearance,
             };
-            questions.push(Asked { question, at: ask.moment(&mut draw), size: known });
+            questions.push(Asked {
+                question,
+                at: ask.moment(&mut draw),
+                size: known,
+                tuning: tuning(&mut draw),
+            });
         }
         asked += hold(&mut bench, number, &history, questions).await;
     }
