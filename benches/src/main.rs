@@ -1,12 +1,20 @@
-//! The first benchmark: what one `asof serve` takes in, what that costs on disk and in memory, and how soon it answers
-//! the headline questions. `cargo xtask bench` runs it; README.md says what the figures mean.
+//! What one `asof serve` takes in, what that costs on disk and in memory, and how soon it answers the ten questions; and,
+//! beside it, what other engines do with the same. `cargo xtask bench` and `bench-peers` run it; README.md says what the
+//! figures mean.
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
+mod measure;
+mod peers;
 mod questions;
+mod report;
+mod rows;
 mod server;
+mod stub;
+mod subjects;
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use asof_model::Batch;
@@ -14,26 +22,29 @@ use asof_server::sample::workload::Workload;
 use clap::Parser;
 use tokio_stream::StreamExt as _;
 
-use questions::Subjects;
+use measure::{Client, Measured};
+use report::Ingest;
 use server::{Server, bytes_below};
+use stub::Stub;
+use subjects::Subjects;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
 /// Measure ingest, size and latency of one AsOf server with the built-in workload
 #[derive(Debug, Parser)]
 struct Args {
-    /// Identities; resources, secrets and the rest grow with them
-    #[arg(long, default_value_t = 100_000)]
-    identities: u32,
-    /// Observations over 90 days
-    #[arg(long, default_value_t = 1_000_000)]
-    observations: u64,
+    /// How much of everything; 1 is 100,000 identities and 10,000,000 observations
+    #[arg(long, default_value_t = 1.0)]
+    scale: f64,
+    /// The number of observations, instead of the scale's
+    #[arg(long)]
+    observations: Option<u64>,
     /// Where the workload is drawn from
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Moments, identities and resources asked about
-    #[arg(long, default_value_t = 20)]
-    subjects: usize,
+    /// Moments, identities, resources and teams asked about
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
+    subjects: u16,
     /// How often each is asked, after a round that is not counted
     #[arg(long, default_value_t = 3)]
     rounds: usize,
@@ -43,84 +54,118 @@ struct Args {
     /// A new folder for the data, which stays; by default a temporary one
     #[arg(long)]
     data: Option<PathBuf>,
+    /// The Python with duckdb, psycopg and pyarrow that runs the other engines, after AsOf
+    #[arg(long, value_name = "PYTHON")]
+    peers: Option<PathBuf>,
+    /// Be the stub that the floor is measured with
+    #[arg(long, hide = true)]
+    stub: bool,
 }
 
 fn main() -> Result<(), Failure> {
     let args = Args::parse();
-    let asof = match &args.asof {
-        Some(path) => path.clone(),
-        None => std::env::current_exe()?.with_file_name("asof"),
-    };
+    if args.stub {
+        return stub::serve();
+    }
+    if !(args.scale > 0.0 && args.scale <= 100.0) {
+        return Err(format!("--scale {} is not above 0 and at most 100", args.scale).into());
+    }
+    let workload = Workload::at_scale(args.scale, args.seed);
+    let workload =
+        args.observations.map_or(workload, |observations| workload.with_observations(observations));
     let temporary = tempfile::tempdir()?;
     let data = args.data.clone().unwrap_or_else(|| temporary.path().join("data"));
     if data.exists() {
         return Err(format!("{} exists; name a new folder", data.display()).into());
     }
-    let workload = Workload::at_scale(f64::from(args.identities) / 100_000.0, args.seed)
-        .with_observations(args.observations);
+    println!("{}", report::heading());
     println!(
-        "workload: {} identities, {} observations, seed {}\n",
-        args.identities, args.observations, args.seed
+        "Workload: scale {}, {} identities, {} observations, seed {}.\n",
+        args.scale, workload.identities, workload.observations, workload.seed
     );
 
-    // Posture and runtime each into a server of its own, so that what each leaves on disk is known.
-    let mut subjects = Subjects::new(args.observations, args.subjects);
-    let posture = ingest(&asof, &data, workload.posture())?;
-    let after_posture = bytes_below(&data)?;
-    let chosen = subjects.chooser();
-    let runtime = ingest(&asof, &data, workload.runtime().inspect(move |batch| chosen.see(batch)))?;
-    let after_runtime = bytes_below(&data)?;
-    subjects.choose();
-
-    println!(
-        "| ingest over gRPC, durable, batches of 1,000 | records | seconds | records/s | memory at its end |"
-    );
-    println!("|---|---:|---:|---:|---:|");
-    for (what, run) in [("posture (facts)", &posture), ("runtime (observations)", &runtime)] {
-        let rate = run.records as f64 / run.seconds;
-        println!("| {what} | {} | {:.1} | {rate:.0} | {} MB |", run.records, run.seconds, run.resident_mb);
+    let subjects = Subjects::new(workload, args.subjects.into());
+    let asof = run_asof(&args, workload, &data, &subjects)?;
+    let Some(python) = &args.peers else {
+        println!("{}", report::questions(&asof.measured, &[]));
+        return Ok(());
+    };
+    let rows = temporary.path().join("rows");
+    std::fs::create_dir(&rows)?;
+    let mut files = rows::Rows::create(&rows)?;
+    workload.batches().try_for_each(|batch| files.put(&batch))?;
+    files.close()?;
+    let mut all = Vec::new();
+    let mut disagreements = 0;
+    for name in peers::PEERS {
+        let peer = peers::run(name, python, &rows, &subjects, args.rounds)?;
+        disagreements += peer.disagreements(&asof.measured);
+        all.push(peer);
     }
-    let of_runtime = after_runtime.saturating_sub(after_posture);
-    println!(
-        "\ndisk: {} MB after posture, {} MB after all;",
-        after_posture / 1_000_000,
-        after_runtime / 1_000_000
-    );
-    println!(
-        "      {:.1} bytes per fact, {:.1} bytes per observation (ledger and views)",
-        after_posture as f64 / posture.records.max(1) as f64,
-        of_runtime as f64 / runtime.records.max(1) as f64
-    );
-
-    let started = Instant::now();
-    let server = Server::start(&asof, &data)?;
-    println!("start on this folder: {:.0} ms\n", started.elapsed().as_secs_f64() * 1e3);
-    questions::ask_all(&server, &subjects, args.rounds)?;
-    println!("\nmemory of the server after the questions: {} MB", server.resident_mb());
-    server.stop()
+    println!("{}", report::storage(&asof.runtime, asof.resident_mb, &all));
+    println!("{}", report::questions(&asof.measured, &all));
+    if disagreements > 0 {
+        return Err(
+            format!("{disagreements} answers differ between the engines; they are listed above").into()
+        );
+    }
+    println!("All engines gave the same answers to {} questions.", asof.measured.len() * subjects.count());
+    Ok(())
 }
 
-/// How an ingest went.
-struct Ingest {
-    records: u64,
-    seconds: f64,
+/// What AsOf did.
+struct Asof {
+    runtime: Ingest,
+    /// After the questions.
     resident_mb: u64,
+    measured: Vec<Measured>,
+}
+
+/// Ingest and questions, and what is only AsOf's to tell.
+fn run_asof(args: &Args, workload: Workload, data: &Path, subjects: &Arc<Subjects>) -> Result<Asof, Failure> {
+    let asof = match &args.asof {
+        Some(path) => path.clone(),
+        None => std::env::current_exe()?.with_file_name("asof"),
+    };
+    let seeing = || {
+        let subjects = Arc::clone(subjects);
+        move |batch: &Batch| subjects.see(batch)
+    };
+    // Posture and runtime each into a server of its own, so that what each leaves on disk is known.
+    let posture = ingest("posture (facts)", &asof, data, workload.posture().inspect(seeing()))?;
+    let runtime = ingest("runtime (observations)", &asof, data, workload.runtime().inspect(seeing()))?;
+    println!("{}", report::ingests(&[&posture, &runtime]));
+
+    let started = Instant::now();
+    let server = Server::start(&asof, data)?;
+    println!("Start on this folder: {:.0} ms.", started.elapsed().as_secs_f64() * 1e3);
+    let stub = Stub::start()?;
+    let client = Client::new(server.address(), stub.address());
+    let asked = questions::QUESTIONS.iter().map(|question| client.measure(question, subjects, args.rounds));
+    let measured = asked.collect::<Result<_, Failure>>()?;
+    let resident_mb = server.resident_mb();
+    println!("Memory of the server after the questions: {resident_mb} MB.\n");
+    server.stop()?;
+    Ok(Asof { runtime, resident_mb, measured })
 }
 
 /// Starts a server, sends all batches over one stream, waits for the last acknowledgement, stops it.
 fn ingest(
-    asof: &std::path::Path,
-    data: &std::path::Path,
+    what: &'static str,
+    asof: &Path,
+    data: &Path,
     batches: impl Iterator<Item = Batch> + Send + 'static,
 ) -> Result<Ingest, Failure> {
+    let before = if data.exists() { bytes_below(data)? } else { 0 };
     let server = Server::start(asof, data)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (records, took) = runtime.block_on(send(server.address(), batches))?;
     // Its connection is closed with it; the server would wait for that.
     drop(runtime);
-    let run = Ingest { records, seconds: took.as_secs_f64(), resident_mb: server.resident_mb() };
+    let resident_mb = server.resident_mb();
     server.stop()?;
-    Ok(run)
+    let bytes = bytes_below(data)?.saturating_sub(before);
+    Ok(Ingest { what, records, seconds: took.as_secs_f64(), resident_mb, bytes })
 }
 
 async fn send(

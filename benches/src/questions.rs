@@ -1,182 +1,202 @@
-//! The headline questions over HTTP, and how long each answer takes.
+//! The ten questions, as the contract asks them, and what of an answer other engines must agree with.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant as Clock};
-
-use asof_model::{Batch, Duration as Span, Instant};
-use asof_server::sample::workload::SPAN;
+use asof_server::sample::workload::{SPAN, resource_id};
+use asof_server::sample::workload::{identity_id, owner_id};
 use serde_json::{Value, json};
 
-use crate::Failure;
-use crate::server::Server;
+use crate::rows::number;
+use crate::subjects::{About, Of};
 
-/// The first month has not enough past to ask about 30 days.
-const FIRST_DAY: i64 = 31;
-
-/// What is asked about: moments of the span, and identities and resources by the way they are used.
-pub struct Subjects {
-    moments: Vec<Instant>,
-    identities: Vec<String>,
-    resources: Vec<String>,
-    chooser: Arc<Chooser>,
-}
-
-/// Takes every nth observation's identity and resource as the stream passes by.
-pub struct Chooser {
-    every: u64,
-    state: Mutex<(u64, Vec<(String, String)>)>,
-}
-
-impl Chooser {
-    pub fn see(&self, batch: &Batch) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        for seen in &batch.observations {
-            if state.0.is_multiple_of(self.every) {
-                state.1.push((seen.identity.clone(), seen.resource.clone()));
-            }
-            state.0 += 1;
-        }
-    }
-}
-
-impl Subjects {
-    /// So many of each kind, of so many observations.
-    pub fn new(observations: u64, count: usize) -> Self {
-        let from = SPAN.from.plus(Span::from_secs(FIRST_DAY * 86_400));
-        let step = (SPAN.to.nanos() - from.nanos()) / count.max(1) as i64;
-        let moments = (1..=count as i64).map(|number| from.plus(Span::from_nanos(number * step))).collect();
-        let every = (observations / count.max(1) as u64).max(1);
-        let chooser = Arc::new(Chooser { every, state: Mutex::default() });
-        Self { moments, identities: Vec::new(), resources: Vec::new(), chooser }
-    }
-
-    /// What is to see all observations on their way.
-    pub fn chooser(&self) -> Arc<Chooser> {
-        Arc::clone(&self.chooser)
-    }
-
-    /// After it has.
-    pub fn choose(&mut self) {
-        let state = self.chooser.state.lock().unwrap_or_else(PoisonError::into_inner);
-        (self.identities, self.resources) = state.1.iter().cloned().unzip();
-    }
-}
-
-/// One question: its name and its request for the nth subject.
-struct Question {
-    name: &'static str,
+/// One of the ten.
+pub struct Question {
+    /// As other engines' files name it.
+    pub name: &'static str,
+    pub what: &'static str,
+    pub of: Of,
     query: &'static str,
-    variables: fn(&Subjects, usize) -> Value,
+    read: fn(&Value) -> Answer,
 }
 
-fn at(subjects: &Subjects, number: usize) -> Value {
-    json!({ "asOf": subjects.moments[number % subjects.moments.len()].to_string() })
+/// An answer in numbers: how large it is, and all of what was returned, in an order that every engine keeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub size: i64,
+    pub numbers: Vec<i64>,
 }
 
-fn moment(subjects: &Subjects, number: usize) -> Value {
-    json!({ "at": at(subjects, number) })
+impl Question {
+    /// The body of the POST.
+    pub fn body(&self, about: About) -> Value {
+        let mut variables = json!({ "at": { "asOf": about.at.to_string() } });
+        let id = match self.of {
+            Of::Nothing => None,
+            Of::Identity | Of::Hub => Some(identity_id(about.number)),
+            Of::Resource => Some(resource_id(about.number)),
+            Of::Team => Some(owner_id(about.number)),
+        };
+        if let Some(id) = id {
+            variables["id"] = json!(id);
+        }
+        if self.name == "Q5" {
+            variables = json!({
+                "at": { "asOf": SPAN.to.to_string() },
+                "id": variables["id"],
+                "span": { "from": SPAN.from.to_string(), "to": SPAN.to.to_string() },
+            });
+        }
+        json!({ "query": self.query, "variables": variables })
+    }
+
+    /// An answer's `data` in numbers.
+    pub fn read(&self, data: &Value) -> Answer {
+        (self.read)(data)
+    }
 }
 
-fn identity(subjects: &Subjects, number: usize) -> Value {
-    json!({ "at": at(subjects, number), "id": subjects.identities[number % subjects.identities.len()] })
-}
-
-fn resource(subjects: &Subjects, number: usize) -> Value {
-    json!({ "at": at(subjects, number), "on": subjects.resources[number % subjects.resources.len()] })
-}
-
-const QUESTIONS: [Question; 7] = [
+pub const QUESTIONS: [Question; 10] = [
     Question {
-        name: "held WRITE and used it, last hour",
-        query: "query($at: At) { identities(where: { holds: { privileges: [WRITE] } \
+        name: "Q1",
+        what: "held WRITE and used it in the last hour",
+        of: Of::Nothing,
+        query: "query($at: At) { list: identities(where: { holds: { privileges: [WRITE] } \
                 used: { privileges: [WRITE], during: { last: \"PT1H\" } } } at: $at) { totalCount nodes { id } } }",
-        variables: moment,
+        read: list,
     },
     Question {
-        name: "held WRITE and used it, last day",
-        query: "query($at: At) { identities(where: { holds: { privileges: [WRITE] } \
-                used: { privileges: [WRITE], during: { last: \"P1D\" } } } at: $at) { totalCount nodes { id } } }",
-        variables: moment,
-    },
-    Question {
-        name: "dormant: held WRITE, no WRITE of any outcome for 30 days",
-        query: "query($at: At) { identities(where: { holds: { privileges: [WRITE] } not: { used: { \
+        name: "Q2",
+        what: "dormant: held WRITE, no WRITE of any outcome in 30 days",
+        of: Of::Nothing,
+        query: "query($at: At) { list: identities(where: { holds: { privileges: [WRITE] } not: { used: { \
                 privileges: [WRITE], during: { last: \"P30D\" }, outcomes: [SUCCESS, DENIED, ERROR] } } } at: $at) \
                 { totalCount nodes { id } } }",
-        variables: moment,
+        read: list,
     },
     Question {
-        name: "dormant for sure: the same, and observed",
-        query: "query($at: At) { identities(where: { holds: { privileges: [WRITE] } not: { used: { \
-                privileges: [WRITE], during: { last: \"P30D\" }, outcomes: [SUCCESS, DENIED, ERROR] } } \
-                observed: { privileges: [WRITE], during: { last: \"P30D\" } } } at: $at) { totalCount nodes { id } } }",
-        variables: moment,
+        name: "Q3",
+        what: "drift: WRITE in the last day where neither WRITE nor ADMIN was held",
+        of: Of::Nothing,
+        query: "query($at: At) { list: identities(where: { usedWithoutHolding: { used: { privileges: [WRITE], \
+                during: { last: \"P1D\" } }, coveredBy: [WRITE, ADMIN] } } at: $at, includeDeleted: true) \
+                { totalCount nodes { id } } }",
+        read: list,
     },
     Question {
-        name: "drift: WRITE in the last day with neither WRITE nor ADMIN held",
-        query: "query($at: At) { identities(where: { usedWithoutHolding: { used: { privileges: [WRITE], \
-                during: { last: \"P1D\" } }, coveredBy: [WRITE, ADMIN] } } at: $at) { totalCount nodes { id } } }",
-        variables: moment,
+        name: "Q4",
+        what: "who could use ADMIN on one resource, and who of them did in 30 days",
+        of: Of::Resource,
+        query: "query($at: At, $id: String) { list: identities(where: { holds: { privileges: [ADMIN], on: $id } } \
+                at: $at) { totalCount nodes { id } } did: identities(where: { holds: { privileges: [ADMIN], on: $id } \
+                used: { privileges: [ADMIN], on: $id, during: { last: \"P30D\" } } } at: $at) \
+                { totalCount nodes { id } } }",
+        read: |data| both(list(data), list(&json!({ "list": data["did"] }))),
     },
     Question {
-        name: "one identity's usage in 30 days",
-        query: "query($at: At, $id: ID!) { identity(id: $id, at: $at) { usage(during: { last: \"P30D\" }) \
-                { privilege resource successes denials last } } }",
-        variables: identity,
+        name: "Q5",
+        what: "one identity day by day: held and seen, 90 days",
+        of: Of::Identity,
+        query: "query($at: At, $id: ID!, $span: Window!) { identity(id: $id, at: $at) { timeline(during: $span, \
+                every: \"P1D\") { start held entitlements observations { privilege successes denials } } } }",
+        read: timeline,
     },
     Question {
-        name: "holders of WRITE or ADMIN on one resource",
-        query: "query($at: At, $on: String) { identities(where: { holds: { privileges: [WRITE, ADMIN], on: $on } } \
+        name: "Q6",
+        what: "secrets used in 7 days when they were dead",
+        of: Of::Nothing,
+        query: "query($at: At) { list: secrets(where: { usedDead: { during: { last: \"P7D\" } } } at: $at) \
+                { totalCount nodes { id } } }",
+        read: list,
+    },
+    Question {
+        name: "Q7",
+        what: "secrets with a new workload in the last day",
+        of: Of::Nothing,
+        query: "query($at: At) { list: secrets(where: { newSource: { of: WORKLOAD, during: { last: \"P1D\" } } } \
                 at: $at) { totalCount nodes { id } } }",
-        variables: resource,
+        read: list,
+    },
+    Question {
+        name: "Q8",
+        what: "blast radius of one identity: 4 hops, WRITE or ADMIN",
+        of: Of::Hub,
+        query: "query($at: At, $id: ID!) { blastRadius(from: $id, privileges: [WRITE, ADMIN], maxHops: 4, at: $at) \
+                { identities resources hops { kind id distance } } }",
+        read: |data| {
+            let count = |what: &str| data["blastRadius"][what].as_i64().unwrap_or(-1);
+            Answer { size: count("resources"), numbers: vec![count("identities"), count("resources")] }
+        },
+    },
+    Question {
+        name: "Q9",
+        what: "gained the first or lost the last WRITE in 7 days",
+        of: Of::Nothing,
+        query: "query($at: At) { list: identities(where: { or: [ \
+                { gained: { holds: { privileges: [WRITE] }, between: { last: \"P7D\" } } } \
+                { lost: { holds: { privileges: [WRITE] }, between: { last: \"P7D\" } } } ] } at: $at, \
+                includeDeleted: true) { totalCount nodes { id } } }",
+        read: list,
+    },
+    Question {
+        name: "Q10",
+        what: "right-sizing for a team: held and not used in 90 days",
+        of: Of::Team,
+        query: "query($at: At, $id: String) { list: identities(where: { ownedBy: { eq: $id } holdsUnused: { \
+                during: { last: \"P90D\" } } } at: $at) { totalCount nodes { id unused(during: { last: \"P90D\" }) \
+                { privilege entitlement { id } } } } }",
+        read: unused,
     },
 ];
 
-/// Asks all of them, one request at a time over one connection that stays open, and prints a line for each.
-pub fn ask_all(server: &Server, subjects: &Subjects, rounds: usize) -> Result<(), Failure> {
-    let agent: ureq::Agent =
-        ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(60))).build().into();
-    let url = format!("http://{}/graphql", server.address());
-    let count = subjects.moments.len();
-    println!(
-        "| question, whole answer counted and the first 100 given | samples | p50 ms | p99 ms | answer, mean |"
-    );
-    println!("|---|---:|---:|---:|---:|");
-    for question in &QUESTIONS {
-        let mut took = Vec::with_capacity(count * rounds);
-        let mut size = 0;
-        for round in 0..=rounds {
-            for number in 0..count {
-                let body =
-                    json!({ "query": question.query, "variables": (question.variables)(subjects, number) });
-                let started = Clock::now();
-                let answer: Value = agent.post(&url).send_json(&body)?.body_mut().read_json()?;
-                let elapsed = started.elapsed();
-                if let Some(errors) = answer.get("errors") {
-                    return Err(format!("{}: {errors}", question.name).into());
-                }
-                if round > 0 {
-                    took.push(elapsed);
-                    size += answer_size(&answer["data"]);
-                }
-            }
+/// A text's number.
+fn id(value: &Value) -> i64 {
+    number(value.as_str().unwrap_or_default()).into()
+}
+
+/// WRITE is 2, as in the rows.
+fn class(value: &Value) -> i64 {
+    ["READ", "WRITE", "ADMIN"].iter().position(|each| *value == **each).map_or(0, |place| place as i64 + 1)
+}
+
+fn array(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// The count, then the ids of the first 100, which come in the order of their numbers.
+fn list(data: &Value) -> Answer {
+    let size = data["list"]["totalCount"].as_i64().unwrap_or(-1);
+    let nodes = array(&data["list"]["nodes"]).iter().map(|node| id(&node["id"]));
+    Answer { size, numbers: std::iter::once(size).chain(nodes).collect() }
+}
+
+fn both(one: Answer, other: Answer) -> Answer {
+    Answer { size: one.size, numbers: one.numbers.into_iter().chain(other.numbers).collect() }
+}
+
+/// For each day how many grants are held at its start, and for each class how often it was seen, done and denied.
+fn timeline(data: &Value) -> Answer {
+    let mut answer = Answer { size: 0, numbers: Vec::new() };
+    for point in array(&data["identity"]["timeline"]) {
+        let mut counts = [0; 6];
+        for seen in array(&point["observations"]) {
+            let place = (class(&seen["privilege"]).max(1) as usize - 1) * 2;
+            counts[place] = seen["successes"].as_i64().unwrap_or(-1);
+            counts[place + 1] = seen["denials"].as_i64().unwrap_or(-1);
         }
-        took.sort_unstable();
-        let (p50, p99) = (percentile(&took, 50), percentile(&took, 99));
-        let mean = size / took.len().max(1) as u64;
-        println!("| {} | {} | {p50:.2} | {p99:.2} | {mean} |", question.name, took.len());
+        answer.size += counts.iter().sum::<i64>();
+        answer.numbers.push(point["entitlements"].as_i64().unwrap_or(-1));
+        answer.numbers.extend(counts);
     }
-    Ok(())
+    answer
 }
 
-/// How many identities, or lines of usage.
-fn answer_size(data: &Value) -> u64 {
-    let lines = || data["identity"]["usage"].as_array().map(|lines| lines.len() as u64);
-    data["identities"]["totalCount"].as_u64().or_else(lines).unwrap_or(0)
-}
-
-/// The nearest rank, in milliseconds.
-fn percentile(sorted: &[Duration], percent: usize) -> f64 {
-    let rank = (sorted.len() * percent).div_ceil(100).max(1);
-    sorted.get(rank - 1).map_or(0.0, |took| took.as_secs_f64() * 1e3)
+/// How many identities have such grants; then each such grant of the first 100, by identity, resource and class.
+fn unused(data: &Value) -> Answer {
+    let mut lines = Vec::new();
+    for node in array(&data["list"]["nodes"]) {
+        let of = |line: &Value| (id(&node["id"]), id(&line["entitlement"]["id"]), class(&line["privilege"]));
+        lines.extend(array(&node["unused"]).iter().map(of));
+    }
+    lines.sort_unstable();
+    let mut numbers = vec![data["list"]["totalCount"].as_i64().unwrap_or(-1)];
+    numbers.extend(lines.iter().flat_map(|(identity, resource, class)| [*identity, *resource, *class]));
+    Answer { size: lines.len() as i64, numbers }
 }

@@ -1,10 +1,14 @@
 //! What a machine must have beside Rust: a C++ compiler, libclang (RocksDB's bindings are made by bindgen), and for
-//! the tests rustfmt and clippy. What can be installed without asking is; else the failure says what to type.
+//! the tests rustfmt, clippy, and Node.js with npm (for other people's clients). What can be installed without asking is;
+//! else the failure says what to type.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::{Failure, steps};
+
+/// The oldest Node.js that the clients run on: Debian 12's.
+const NODE_MAJOR_MIN: u32 = 18;
 
 /// A C++ compiler, by the names that the build of RocksDB tries.
 pub fn need_compiler() -> Result<(), Failure> {
@@ -16,7 +20,7 @@ pub fn need_compiler() -> Result<(), Failure> {
         return Ok(());
     }
     eprintln!("xtask: there is no C++ compiler");
-    apt_install("g++")?;
+    apt_install(&["g++"])?;
     if found() { Ok(()) } else { Err("still no C++ compiler (c++, g++ or clang++) in PATH".to_owned()) }
 }
 
@@ -26,7 +30,7 @@ pub fn need_libclang() -> Result<(), Failure> {
         return Ok(());
     }
     eprintln!("xtask: there is no libclang, from which the bindings of RocksDB are made");
-    apt_install("libclang-dev").map_err(|failure| {
+    apt_install(&["libclang-dev"]).map_err(|failure| {
         format!(
             "{failure}\nWithout root: `pip install libclang`, then set LIBCLANG_PATH to its folder clang/native and\n\
              BINDGEN_EXTRA_CLANG_ARGS to \"-I$(gcc -print-file-name=include)\"."
@@ -65,8 +69,35 @@ pub fn need_components(root: &Path) -> Result<(), Failure> {
     }
 }
 
+/// Node.js and npm, for the clients of tests/clients.
+pub fn need_node() -> Result<(), Failure> {
+    if node_major() >= Some(NODE_MAJOR_MIN) && works("npm", &["--version"]) {
+        return Ok(());
+    }
+    eprintln!(
+        "xtask: there is no Node.js {NODE_MAJOR_MIN} with npm, with which other people's clients are run"
+    );
+    apt_install(&["nodejs", "npm"])?;
+    match node_major() {
+        Some(major) if major < NODE_MAJOR_MIN => {
+            Err(format!("Node.js here is {major}; the clients need {NODE_MAJOR_MIN} or newer (nodejs.org)"))
+        }
+        Some(_) if works("npm", &["--version"]) => Ok(()),
+        _ => Err("nodejs and npm are installed and still not found in PATH".to_owned()),
+    }
+}
+
+/// 18 of v18.20.4.
+fn node_major() -> Option<u32> {
+    let output =
+        Command::new("node").arg("--version").stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    text.trim().strip_prefix('v')?.split('.').next()?.parse().ok()
+}
+
 /// By apt-get as root, or with a sudo that asks for no password; else the failure says what to type.
-fn apt_install(package: &str) -> Result<(), Failure> {
+pub fn apt_install(packages: &[&str]) -> Result<(), Failure> {
+    let package = packages.join(" ");
     let by_hand =
         format!("install it and try again: sudo apt-get update && sudo apt-get install --yes {package}");
     if !works("apt-get", &["--version"]) {
@@ -93,8 +124,8 @@ fn apt_install(package: &str) -> Result<(), Failure> {
     if let Err(failure) = apt_get(&["update", "--quiet"]) {
         eprintln!("xtask: {failure}; going on with the lists that are there");
     }
-    apt_get(&["install", "--yes", "--quiet", "--no-install-recommends", package])
-        .map_err(|failure| format!("{failure};\n{by_hand}"))
+    let install = ["install", "--yes", "--quiet", "--no-install-recommends"];
+    apt_get(&[&install, packages].concat()).map_err(|failure| format!("{failure};\n{by_hand}"))
 }
 
 fn is_root() -> bool {
@@ -103,11 +134,12 @@ fn is_root() -> bool {
 }
 
 /// Whether it can be started and ends well.
-fn works(program: &str, args: &[&str]) -> bool {
+pub fn works(program: &str, args: &[&str]) -> bool {
     quiet(Command::new(program).args(args))
 }
 
-fn quiet(command: &mut Command) -> bool {
+/// Whether it ends well; what it says is not shown.
+pub fn quiet(command: &mut Command) -> bool {
     let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     status.is_ok_and(|status| status.success())
 }

@@ -1,10 +1,11 @@
-//! The repository's own chores: `cargo xtask demo`, `test`, `bench`, `setup`.
+//! The repository's own chores: `cargo xtask demo`, `test`, `bench`, `bench-peers`, `setup`.
 //!
 //! Std alone, so that a fresh machine compiles it in a second and it can then put right what is missing.
 
 #[cfg(test)]
 mod house;
 mod machine;
+mod peers;
 mod rocksdb;
 mod steps;
 
@@ -13,9 +14,10 @@ use std::process::ExitCode;
 
 const HELP: &str = "\
 cargo xtask demo [--exit] [ARGS...]   build the release binary, load the sample organisation, answer, serve
-cargo xtask test                      formatting, clippy with warnings as errors, all tests
-cargo xtask bench [ARGS...]           the first benchmark, in release; ARGS go to it (see benches/README.md)
-cargo xtask setup                     only put right what this machine lacks (libclang, RocksDB built once)
+cargo xtask test                      formatting, clippy with warnings as errors, all tests, other people's clients
+cargo xtask bench [ARGS...]           the benchmark, in release; ARGS go to it (see benches/README.md)
+cargo xtask bench-peers [ARGS...]     the same, and after it PostgreSQL and DuckDB on the same data; for example --scale 0.1
+cargo xtask setup                     only put right what this machine lacks (libclang, Node.js, RocksDB built once)
 
 ARGS after `demo` go to `asof demo`, for example: cargo xtask demo --exit --data /tmp/asof-demo";
 
@@ -43,12 +45,20 @@ fn run(chore: &str, rest: &[String]) -> Result<(), Failure> {
     match chore {
         "demo" => steps::demo(&prepare(&root)?, rest),
         "bench" => steps::bench(&prepare(&root)?, rest),
+        "bench-peers" => {
+            peers::need_postgresql()?;
+            let python = peers::need_python()?;
+            let given = ["--peers".to_owned(), python.display().to_string()];
+            steps::bench(&prepare(&root)?, &[&given, rest].concat())
+        }
         "test" => {
             machine::need_components(&root)?;
+            machine::need_node()?;
             steps::test(&prepare(&root)?)
         }
         "setup" => {
             machine::need_components(&root)?;
+            machine::need_node()?;
             let cargo = prepare(&root)?;
             eprintln!(
                 "xtask: this machine has what it takes. Plain cargo commands want the same two variables:"

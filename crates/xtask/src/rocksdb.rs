@@ -66,12 +66,15 @@ fn find(build: &Path) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-fn cache() -> Result<PathBuf, Failure> {
+/// The folder for what is made once for a machine.
+pub fn cache() -> Result<PathBuf, Failure> {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     set("XDG_CACHE_HOME")
         .or_else(|| set("HOME").map(|home| home.join(".cache")))
         .map(|cache| cache.join("asof"))
-        .ok_or_else(|| "neither XDG_CACHE_HOME nor HOME is set: set one, RocksDB is kept there".to_owned())
+        .ok_or_else(|| {
+            "neither XDG_CACHE_HOME nor HOME is set: set one, what is built once is kept there".to_owned()
+        })
 }
 
 fn locked_version(root: &Path) -> Result<String, Failure> {

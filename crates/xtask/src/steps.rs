@@ -67,8 +67,25 @@ pub fn test(cargo: &Cargo) -> Result<(), Failure> {
     // The tests start the binary itself.
     cargo.run(&["build", "--package", "asof-server"])?;
     cargo.run(&["test", "--workspace"])?;
+    clients(cargo)?;
     eprintln!("xtask: all is well");
     Ok(())
+}
+
+/// Other people's clients against the binary: the audits of GraphQL over HTTP, and paging through Relay connections.
+fn clients(cargo: &Cargo) -> Result<(), Failure> {
+    let folder = cargo.root.join("tests").join("clients");
+    let npm = |args: &[&str]| {
+        let mut command = Command::new("npm");
+        command.args(args).current_dir(&folder);
+        command
+    };
+    // None of the packages needs its install scripts.
+    run(&mut npm(&["ci", "--ignore-scripts", "--no-audit", "--no-fund"]))?;
+    // This chore is built into the same folder.
+    let this =
+        std::env::current_exe().map_err(|error| format!("where this chore runs from is unknown: {error}"))?;
+    run(npm(&["test", "--"]).arg(this.with_file_name(format!("asof{}", std::env::consts::EXE_SUFFIX))))
 }
 
 /// Ends as the binary ends; on Unix becomes it, so that Ctrl-C and SIGTERM reach it alone.
@@ -80,7 +97,7 @@ pub fn demo(cargo: &Cargo, rest: &[String]) -> Result<(), Failure> {
 /// Builds the server and the benchmark, and becomes the benchmark.
 pub fn bench(cargo: &Cargo, rest: &[String]) -> Result<(), Failure> {
     cargo.run(&["build", "--release", "--package", "asof-server", "--package", "asof-benches"])?;
-    become_release(cargo, "asof-benches", "baseline", rest.iter())
+    become_release(cargo, "asof-benches", "asof-bench", rest.iter())
 }
 
 /// `cargo run` knows where the target folder is, and replaces itself with the program.

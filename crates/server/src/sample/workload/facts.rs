@@ -25,7 +25,8 @@ pub fn workload_id(number: u32) -> String {
     format!("workload/{number:06}")
 }
 
-fn owner_id(number: u32) -> String {
+/// The id of a team.
+pub fn owner_id(number: u32) -> String {
     format!("team/{number:04}")
 }
 

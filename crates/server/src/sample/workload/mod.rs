@@ -16,6 +16,8 @@ use asof_model::{
     Subject, Value,
 };
 
+pub use facts::{identity_id, owner_id};
+
 /// Records of one batch.
 pub const BATCH_RECORDS: usize = 1_000;
 

@@ -10,6 +10,8 @@ pub const TYPES: [&str; 6] =
     ["aws.iam.role", "k8s.serviceaccount", "gcp.serviceaccount", "oauth.app", "ci.job", "ai.agent"];
 pub const ENVIRONMENTS: [&str; 3] = ["prod", "staging", "dev"];
 const GRANTED: [(Privilege, u32); 3] = [(Privilege::Read, 70), (Privilege::Write, 25), (Privilege::Admin, 5)];
+/// How often a grant is drawn until it is a new one.
+const DRAWS_MAX: usize = 20;
 
 /// A privilege on a resource, over a stretch.
 pub struct Grant {
@@ -66,11 +68,14 @@ impl World {
             popularity,
             identities: Vec::new(),
             grants: Vec::new(),
-            secrets: secrets(workload),
-            runs_as: runs_as(workload),
-            can_assume: can_assume(workload),
+            secrets: Vec::new(),
+            runs_as: Vec::new(),
+            can_assume: Vec::new(),
         };
         world.draw_identities();
+        world.draw_secrets();
+        world.runs_as = world.draw_runs_as();
+        world.can_assume = world.draw_can_assume();
         world
     }
 
@@ -97,13 +102,9 @@ impl World {
 
     fn draw_identities(&mut self) {
         let mut random = random(self.workload.seed, 2);
-        let mut secrets_end = 0;
-        for number in 0..self.workload.identities {
+        for _ in 0..self.workload.identities {
             let during = life(&mut random);
             draw_grants(&mut self.grants, &self.popularity, during, &mut random);
-            while self.secrets.get(secrets_end).is_some_and(|secret| secret.identity == number) {
-                secrets_end += 1;
-            }
             self.identities.push(Identity {
                 during,
                 home_region: random.random_range(0..20),
@@ -111,9 +112,77 @@ impl World {
                 environment: random.random_range(0..ENVIRONMENTS.len()),
                 owner: random.random_range(0..self.workload.owners),
                 grants_end: self.grants.len(),
-                secrets_end,
+                secrets_end: 0,
             });
         }
+    }
+
+    /// 1.5 of an identity: one that is never revoked, and more by lot. Of all, 20 % are revoked within the span.
+    fn draw_secrets(&mut self) {
+        let mut random = random(self.workload.seed, 3);
+        let Workload { identities, secrets, workloads, .. } = self.workload;
+        let mut counts: Vec<u32> = (0..identities).map(|number| u32::from(number < secrets)).collect();
+        let by_lot = secrets.saturating_sub(identities);
+        for _ in 0..by_lot {
+            counts[random.random_range(0..identities) as usize] += 1;
+        }
+        let revoked_share = (0.2 * f64::from(secrets) / f64::from(by_lot.max(1))).min(1.0);
+        for (number, count) in counts.into_iter().enumerate() {
+            let since = self.identities[number].during.from;
+            for turn in 0..count {
+                let issued = since.max(earlier(&mut random));
+                let revoked = if turn > 0 && random.random_bool(revoked_share) {
+                    between(issued.max(START), END, &mut random)
+                } else {
+                    Instant::FOREVER
+                };
+                self.secrets.push(Secret {
+                    number: self.secrets.len() as u32,
+                    issued,
+                    revoked,
+                    home: random.random_range(0..workloads),
+                    identity: number as u32,
+                });
+            }
+            self.identities[number].secrets_end = self.secrets.len();
+        }
+    }
+
+    /// One to three identities of each workload, one after the other.
+    fn draw_runs_as(&self) -> Vec<Link> {
+        let mut random = random(self.workload.seed, 4);
+        let mut links = Vec::new();
+        for from in 0..self.workload.workloads {
+            let mut since = earlier(&mut random);
+            let turns = random.random_range(1..=3_u32);
+            for turn in 1..=turns {
+                let last = turn == turns;
+                let until = if last { Instant::FOREVER } else { between(since.max(START), END, &mut random) };
+                let to = random.random_range(0..self.workload.identities);
+                let during = common(Interval { from: since, to: until }, self.identity(to).during);
+                links.extend(during.map(|during| Link { from, to, during }));
+                since = until;
+            }
+        }
+        links
+    }
+
+    /// Each identity can be assumed by two of lower numbers, mostly by one of a few hubs: like a forest.
+    fn draw_can_assume(&self) -> Vec<Link> {
+        let mut random = random(self.workload.seed, 5);
+        let hubs = Zipf::new(self.workload.identities, 0.99, 0.7, &mut random);
+        let mut links: Vec<Link> = Vec::new();
+        for to in 1..self.workload.identities {
+            for _ in 0..2 {
+                let hub = hubs.draw(&mut random);
+                let from = if hub < to && random.random_bool(0.8) { hub } else { random.random_range(0..to) };
+                let both = common(self.identity(from).during, self.identity(to).during);
+                let during = both.and_then(|both| common(both, life(&mut random)));
+                let again = links.last().is_some_and(|last| (last.from, last.to) == (from, to));
+                links.extend(during.filter(|_| !again).map(|during| Link { from, to, during }));
+            }
+        }
+        links
     }
 }
 
@@ -125,80 +194,36 @@ fn life(random: &mut Random) -> Interval {
 }
 
 /// Mean 10 of an identity. About half are open since before the span, 40 % begin within it, 20 % end within it, and of
-/// these a third is granted again.
+/// these a third is granted again. None outlives its identity.
 fn draw_grants(grants: &mut Vec<Grant>, popularity: &Zipf, life: Interval, random: &mut Random) {
     let first = grants.len();
+    let end = END.min(life.to);
     for _ in 0..skewed_count(10.0, 500, random) {
-        let privilege = pick(&GRANTED, random).unwrap_or(Privilege::Read);
-        let resource = popularity.draw(random);
-        let known = |grant: &Grant| grant.privilege == privilege && grant.resource == resource;
-        if grants[first..].iter().any(known) {
-            continue;
-        }
+        let Some((privilege, resource)) = draw_new(&grants[first..], popularity, random) else { continue };
         let from =
-            if random.random_bool(0.4) { between(life.from.max(START), END, random) } else { life.from };
-        let mut during = Interval { from, to: Instant::FOREVER };
+            if random.random_bool(0.4) { between(life.from.max(START), end, random) } else { life.from };
+        let mut push = |during| {
+            grants.extend(common(during, life).map(|during| Grant { privilege, resource, during }));
+        };
         if random.random_bool(0.2) {
-            during.to = between(from.max(START), END, random);
+            let to = between(from.max(START), end, random);
+            push(Interval { from, to });
             if random.random_bool(0.33) {
-                let again = Interval { from: between(during.to, END, random), to: Instant::FOREVER };
-                grants.push(Grant { privilege, resource, during: again });
+                push(Interval { from: between(to, end, random), to: Instant::FOREVER });
             }
+        } else {
+            push(Interval { from, to: Instant::FOREVER });
         }
-        grants.push(Grant { privilege, resource, during });
     }
 }
 
-/// 1.5 of an identity where there are as many: each has one, the rest goes by lot; 20 % are revoked within the span.
-fn secrets(workload: &Workload) -> Vec<Secret> {
-    let mut random = random(workload.seed, 3);
-    let mut secrets: Vec<Secret> = (0..workload.secrets)
-        .map(|number| {
-            let issued = earlier(&mut random);
-            let revoked = if random.random_bool(0.2) { moment(random.random()) } else { Instant::FOREVER };
-            let by_lot = random.random_range(0..workload.identities);
-            let identity = if number < workload.identities { number } else { by_lot };
-            Secret { number, issued, revoked, home: random.random_range(0..workload.workloads), identity }
-        })
-        .collect();
-    secrets.sort_by_key(|secret| (secret.identity, secret.number));
-    secrets
-}
-
-/// One to three identities of each workload, one after the other.
-fn runs_as(workload: &Workload) -> Vec<Link> {
-    let mut random = random(workload.seed, 4);
-    let mut links = Vec::new();
-    for from in 0..workload.workloads {
-        let mut since = earlier(&mut random);
-        let turns = random.random_range(1..=3_u32);
-        for turn in 1..=turns {
-            let last = turn == turns;
-            let to = if last { Instant::FOREVER } else { between(since.max(START), END, &mut random) };
-            let identity = random.random_range(0..workload.identities);
-            links.push(Link { from, to: identity, during: Interval { from: since, to } });
-            since = to;
-        }
-    }
-    links
-}
-
-/// Two of each identity, to one of a lower number, mostly to a few hubs: like a forest.
-fn can_assume(workload: &Workload) -> Vec<Link> {
-    let mut random = random(workload.seed, 5);
-    let hubs = Zipf::new(workload.identities, 0.99, 1.1, &mut random);
-    let mut links = Vec::new();
-    for from in 1..workload.identities {
-        for _ in 0..2 {
-            let hub = hubs.draw(&mut random);
-            let to = if hub < from && random.random_bool(0.8) { hub } else { random.random_range(0..from) };
-            let during = life(&mut random);
-            if links.last().is_none_or(|last: &Link| (last.from, last.to) != (from, to)) {
-                links.push(Link { from, to, during });
-            }
-        }
-    }
-    links
+/// A privilege, and a resource on which it is not granted; the latter drawn again where it is, and given up where it
+/// always is.
+fn draw_new(granted: &[Grant], popularity: &Zipf, random: &mut Random) -> Option<(Privilege, u32)> {
+    let privilege = pick(&GRANTED, random).unwrap_or(Privilege::Read);
+    (0..DRAWS_MAX)
+        .map(|_| (privilege, popularity.draw(random)))
+        .find(|drawn| granted.iter().all(|grant| (grant.privilege, grant.resource) != *drawn))
 }
 
 /// Up to two years before the span.
@@ -210,4 +235,10 @@ fn earlier(random: &mut Random) -> Instant {
 fn between(from: Instant, to: Instant, random: &mut Random) -> Instant {
     let room = (to.nanos() - from.nanos()).max(2);
     from.plus(Duration::from_nanos(random.random_range(1..room)))
+}
+
+/// Where both are.
+fn common(one: Interval, other: Interval) -> Option<Interval> {
+    let (from, to) = (one.from.max(other.from), one.to.min(other.to));
+    (from < to).then_some(Interval { from, to })
 }

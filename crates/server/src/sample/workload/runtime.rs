@@ -8,20 +8,22 @@ use rand::RngExt;
 
 use super::draw::{Random, Zipf, pick, random};
 use super::facts::{identity_id, secret_id, workload_id};
-use super::posture::{Secret, World};
+use super::posture::{Grant, Secret, World};
 use super::{SPAN, resource_id};
 
 const MINUTES: usize = 90 * 24 * 60;
 const MINUTE_NANOS: i64 = 60 * 1_000_000_000;
 const CLASSES: [(Privilege, u32); 3] = [(Privilege::Read, 80), (Privilege::Write, 18), (Privilege::Admin, 2)];
-/// How often another identity is drawn, until one holds the class at the moment.
-const DRAWS_MAX: usize = 20;
+/// How often an identity is drawn, until one holds the class at the moment and has such a secret as is wanted.
+const DRAWS_MAX: usize = 100;
 
 /// The observations, drawn minute by minute; those that are late wait until the stream has reached their arrival.
 pub struct Runtime {
     world: Arc<World>,
     random: Random,
     users: Zipf,
+    /// From how many workloads beside its home each secret was used.
+    strays: Vec<u32>,
     /// How much of all has happened by the end of each minute: a daily rhythm, and bursts.
     by_minute: Vec<f64>,
     minute: usize,
@@ -39,6 +41,7 @@ impl Runtime {
         let users = Zipf::new(world.workload.identities, 0.3, 1.05, &mut random);
         let by_minute = rhythm(&mut random);
         Self {
+            strays: vec![0; world.secrets.len()],
             world,
             random,
             users,
@@ -71,65 +74,87 @@ impl Runtime {
 
     fn observe(&mut self, number: u64, at: Instant) -> Observation {
         let class = pick(&CLASSES, &mut self.random).unwrap_or(Privilege::Read);
-        let (identity, resource) = self.identity_and_resource(class, at);
+        let revoked = self.random.random_bool(0.005);
+        let on_a_grant = self.random.random_bool(0.95);
+        // Early in the span nobody may have a revoked secret yet.
+        let who = self.who(class, at, revoked, on_a_grant).or_else(|| self.who(class, at, false, on_a_grant));
+        let (identity, resource) = who.unwrap_or_else(|| {
+            (self.users.draw(&mut self.random), self.world.popularity.draw(&mut self.random))
+        });
         let mut seen = Observation::new(identity_id(identity), at, class);
-        seen.event_id = format!("{number:09}");
+        seen.event_id = event_id(number);
         seen.resource = resource_id(resource);
-        seen.action = format!("table:{}", class.name().to_ascii_lowercase());
         if self.random.random_bool(0.03) {
             seen.outcome = Outcome::Denied;
         }
         let home = self.world.identity(identity).home_region;
         let away = self.random.random_bool(0.05);
         seen.region = format!("region-{:02}", if away { self.random.random_range(0..20) } else { home });
-        if let Some((secret, home)) = self.secret(identity, at) {
+        let secret = self.secret(identity, at, revoked).or_else(|| self.secret(identity, at, false));
+        if let Some((secret, home)) = secret {
             seen.secret = secret_id(secret);
-            let away = self.random.random_bool(0.01);
-            let workloads = self.world.workload.workloads;
-            seen.workload = workload_id(if away { self.random.random_range(0..workloads) } else { home });
+            seen.workload = workload_id(self.workload(secret, home));
         }
         seen
     }
 
-    /// 95 % on a grant that is held at the moment, the rest on anything.
-    fn identity_and_resource(&mut self, class: Privilege, at: Instant) -> (u32, u32) {
-        let on_a_grant = self.random.random_bool(0.95);
-        let mut identity = self.users.draw(&mut self.random);
+    /// An identity that is there at the moment, with a revoked secret where one is wanted, and a resource: one on which it
+    /// is granted the class at the moment, or any.
+    fn who(&mut self, class: Privilege, at: Instant, revoked: bool, on_a_grant: bool) -> Option<(u32, u32)> {
         for _ in 0..DRAWS_MAX {
-            if self.world.identity(identity).during.contains(at) {
-                if !on_a_grant {
-                    break;
-                }
-                if let Some(resource) = self.granted(identity, class, at) {
-                    return (identity, resource);
-                }
+            let identity = self.users.draw(&mut self.random);
+            let there = self.world.identity(identity).during.contains(at);
+            if !there || (revoked && self.secret(identity, at, true).is_none()) {
+                continue;
             }
-            identity = self.users.draw(&mut self.random);
+            if !on_a_grant {
+                return Some((identity, self.world.popularity.draw(&mut self.random)));
+            }
+            if let Some(resource) = self.granted(identity, class, at) {
+                return Some((identity, resource));
+            }
         }
-        (identity, self.world.popularity.draw(&mut self.random))
+        None
     }
 
-    /// A resource on which it is granted the class at the moment; the search begins anywhere.
+    /// A resource on which it is granted the class at the moment.
     fn granted(&mut self, identity: u32, class: Privilege, at: Instant) -> Option<u32> {
         let grants = self.world.grants_of(identity);
-        let middle = self.random.random_range(0..grants.len().max(1));
-        let (before, after) = grants.split_at_checked(middle)?;
-        let mut turned = after.iter().chain(before);
-        let found = turned.find(|grant| grant.privilege == class && grant.during.contains(at))?;
-        Some(found.resource)
+        let fits = |grant: &&Grant| grant.privilege == class && grant.during.contains(at);
+        Some(from_anywhere(grants, &mut self.random).find(fits)?.resource)
     }
 
-    /// One that works at the moment; in one of 200 cases one that is revoked, where there is one.
-    fn secret(&mut self, identity: u32, at: Instant) -> Option<(u32, u32)> {
-        let revoked_wanted = self.random.random_bool(0.005);
+    /// A secret of its that works at the moment, or one that is revoked by then, and its home.
+    fn secret(&mut self, identity: u32, at: Instant, revoked: bool) -> Option<(u32, u32)> {
         let secrets = self.world.secrets_of(identity);
-        let find = |revoked: bool| {
-            let fits = |secret: &&Secret| secret.issued <= at && (secret.revoked <= at) == revoked;
-            secrets.iter().find(fits)
-        };
-        let found = if revoked_wanted { find(true).or_else(|| find(false)) } else { find(false) };
-        found.map(|secret| (secret.number, secret.home))
+        let fits = |secret: &&Secret| secret.issued <= at && (secret.revoked <= at) == revoked;
+        let found = from_anywhere(secrets, &mut self.random).find(fits)?;
+        Some((found.number, found.home))
     }
+
+    /// Where a secret is used: at its home, and once in a hundred times from where it never was, while there is such a one.
+    fn workload(&mut self, secret: u32, home: u32) -> u32 {
+        if !self.random.random_bool(0.01) {
+            return home;
+        }
+        let strays = &mut self.strays[secret as usize];
+        *strays += 1;
+        (home + *strays) % self.world.workload.workloads
+    }
+}
+
+/// All of them, beginning anywhere.
+fn from_anywhere<'a, T>(all: &'a [T], random: &mut Random) -> impl Iterator<Item = &'a T> + use<'a, T> {
+    let (before, after) = all.split_at(random.random_range(0..all.len().max(1)).min(all.len()));
+    after.iter().chain(before)
+}
+
+/// 16 letters that follow no order, as real ones do; one for each number (the finaliser of SplitMix64 is a bijection).
+fn event_id(number: u64) -> String {
+    let mut mixed = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    format!("{:016x}", mixed ^ (mixed >> 31))
 }
 
 impl Iterator for Runtime {

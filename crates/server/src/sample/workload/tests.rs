@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use std::sync::Arc;
+
 use asof_model::{Batch, EdgeKind, Instant, Limits, NodeKind, Outcome, Privilege, Subject};
 
+use super::posture::{Grant, World};
 use super::{BATCH_RECORDS, SPAN, Workload};
 
 fn small() -> Workload {
@@ -67,7 +70,8 @@ fn observations_are_skewed_nearly_in_order_and_mostly_on_grants() {
     assert!((0.015..0.025).contains(&share(late)), "{late} late");
     assert!(by_identity.len() <= 700, "{} seen", by_identity.len());
     let top = *by_identity.values().max().unwrap();
-    assert!((0.1..0.2).contains(&share(top)), "the top one has {top}");
+    // Zipf's share among so few, and some more as it holds most classes; at scale 1 it has 13 %.
+    assert!((0.1..0.25).contains(&share(top)), "the top one has {top}");
 
     let of = |privilege| share(seen.iter().filter(|each| each.privilege == privilege).count());
     assert!((0.78..0.82).contains(&of(Privilege::Read)));
@@ -77,4 +81,72 @@ fn observations_are_skewed_nearly_in_order_and_mostly_on_grants() {
     assert!((0.02..0.04).contains(&denied));
     let ids: BTreeSet<&str> = seen.iter().map(|each| each.event_id.as_str()).collect();
     assert_eq!(ids.len(), seen.len());
+    assert!(ids.iter().all(|id| id.len() == 16));
+}
+
+#[test]
+fn grants_begin_and_end_as_they_should() {
+    let world = World::new(&Workload::at_scale(0.1, 7));
+    let grants: Vec<&Grant> = (0..10_000).flat_map(|number| world.grants_of(number)).collect();
+    let share = |fits: &dyn Fn(&Grant) -> bool| {
+        grants.iter().filter(|grant| fits(grant)).count() as f64 / grants.len() as f64
+    };
+    // A little over ten of each, as some are granted twice.
+    assert!((100_000..115_000).contains(&grants.len()), "{} grants", grants.len());
+    assert!((0.69..0.71).contains(&share(&|grant| grant.privilege == Privilege::Read)));
+    assert!((0.24..0.26).contains(&share(&|grant| grant.privilege == Privilege::Write)));
+    assert!((0.45..0.60).contains(&share(&|grant| grant.during.from < SPAN.from)));
+    assert!((0.35..0.50).contains(&share(&|grant| grant.during.from >= SPAN.from)));
+    assert!((0.18..0.23).contains(&share(&|grant| grant.during.to < Instant::FOREVER)));
+    for number in 0..10_000 {
+        let life = world.identity(number).during;
+        let granted = world.grants_of(number);
+        assert!(granted.iter().all(|grant| life.from <= grant.during.from && grant.during.to <= life.to));
+    }
+    let of = |fits: fn(&World, u32) -> bool| (0..10_000).filter(|number| fits(&world, *number)).count();
+    assert!((900..1_100).contains(&of(|world, number| world.identity(number).during.from >= SPAN.from)));
+    assert!((150..250).contains(&of(|world, number| world.identity(number).during.to < Instant::FOREVER)));
+}
+
+#[test]
+fn secrets_and_roles_are_as_many_as_they_should_be() {
+    let world = World::new(&Workload::at_scale(0.1, 7));
+    assert_eq!(world.secrets.len(), 15_000);
+    let revoked = world.secrets.iter().filter(|secret| secret.revoked < Instant::FOREVER).count();
+    assert!((2_800..3_200).contains(&revoked), "{revoked} revoked");
+    assert!(
+        (0..10_000).all(|number| {
+            world.secrets_of(number).iter().any(|secret| secret.revoked == Instant::FOREVER)
+        })
+    );
+    assert!((19_000..20_000).contains(&world.can_assume.len()));
+    let mut by_hub: BTreeMap<u32, usize> = BTreeMap::new();
+    for link in &world.can_assume {
+        assert!(link.from < link.to, "it has no cycles");
+        *by_hub.entry(link.from).or_default() += 1;
+    }
+    assert!(*by_hub.values().max().unwrap() > 200);
+    let runs: BTreeSet<u32> = world.runs_as.iter().map(|link| link.from).collect();
+    assert!(runs.len() > 1_900 && world.runs_as.len() > 3_800);
+}
+
+#[test]
+fn secrets_are_used_from_home_seldom_from_elsewhere_and_seldom_when_they_are_dead() {
+    let workload = small();
+    let world = World::new(&workload);
+    let by_id: BTreeMap<String, &super::posture::Secret> =
+        world.secrets.iter().map(|secret| (super::facts::secret_id(secret.number), secret)).collect();
+    let seen = super::runtime::Runtime::new(Arc::new(World::new(&workload)));
+    let (mut dead, mut away, mut pairs) = (0, 0, BTreeSet::new());
+    for each in seen {
+        let secret = by_id[&each.secret];
+        assert_eq!(super::facts::identity_id(secret.identity), each.identity);
+        dead += u32::from(secret.revoked <= each.time);
+        if each.workload != super::facts::workload_id(secret.home) {
+            away += 1;
+            assert!(pairs.insert((each.secret, each.workload)), "it was there before");
+        }
+    }
+    assert!((130..260).contains(&dead), "{dead} of 40,000 with a dead secret");
+    assert!((340..460).contains(&away), "{away} of 40,000 from elsewhere");
 }
