@@ -9,8 +9,8 @@ use asof_model::{
     RecordBody, Statement, StatementOp, Timeline, Value,
 };
 use asof_query::{
-    Candidates, CoverageKey, Direction, Edge, Event, EventAxis, Key as OrdinalKey, Node, QueryError, Reader,
-    Recorded, Text,
+    Candidates, CoverageKey, Direction, Edge, Event, EventAxis, EventRange, Key as OrdinalKey, Node,
+    QueryError, Reader, Recorded, Text,
 };
 
 use roaring::RoaringBitmap;
@@ -100,8 +100,8 @@ impl Memory {
                 to: stated.fact.valid_to,
                 until_next: stated.fact.until_next,
             };
-            let recorded =
-                Recorded { recorded_at: Instant::from_nanos(0), source: stated.source.into(), record };
+            let recorded_at = Instant::from_nanos(stated.batch as i64);
+            let recorded = Recorded { recorded_at, source: stated.source.into(), record };
             if let Some((_, key)) = self.keys.iter().find(|(key, _)| *key == stated.key) {
                 self.statements.entry(*key).or_default().push(recorded);
             }
@@ -238,12 +238,12 @@ impl Reader for Memory {
     fn events(
         &self,
         axis: EventAxis,
-        during: Interval,
+        range: EventRange,
         backwards: bool,
         visit: &mut dyn FnMut(&Event) -> ControlFlow<()>,
     ) -> Result<(), QueryError> {
         let wanted = |event: &&Event| {
-            during.contains(event.time)
+            range.contains(event)
                 && match axis {
                     EventAxis::All => true,
                     EventAxis::Identity(ordinal) => event.identity == ordinal,

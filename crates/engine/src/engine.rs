@@ -6,10 +6,13 @@ use std::sync::Arc;
 use std::time::Duration as StdDuration;
 
 use asof_model::{Duration, Limits};
+use asof_storage::{Pieces, Store};
 use tokio::sync::Mutex;
 
+use crate::answers::Answers;
 use crate::gate::Gate;
-use crate::{EngineError, Tenant};
+use crate::session::Shared;
+use crate::{EngineError, SealKey, Tenant};
 
 /// Opening a tenant may replay its write-ahead log, which takes as long as it takes.
 const OPEN_DEADLINE: StdDuration = StdDuration::from_secs(24 * 3600);
@@ -29,6 +32,14 @@ pub struct Options {
     pub limits: Limits,
     /// Questions that run at once; more wait.
     pub concurrent_reads: usize,
+    /// Questions that wait; more are refused with [`EngineError::Busy`].
+    pub waiting_reads: usize,
+    /// How long a question may take, with its wait.
+    pub query_deadline: StdDuration,
+    /// Bytes of whole answers that are kept while someone pages through them.
+    pub kept_answer_bytes: u64,
+    /// How large the pieces are that views are written in; it changes no answer.
+    pub pieces: Pieces,
 }
 
 impl Default for Options {
@@ -38,6 +49,10 @@ impl Default for Options {
             future_skew: Duration::from_secs(300),
             limits: Limits::DEFAULT,
             concurrent_reads: 64,
+            waiting_reads: 256,
+            query_deadline: StdDuration::from_secs(60),
+            kept_answer_bytes: 128 << 20,
+            pieces: Pieces::DEFAULT,
         }
     }
 }
@@ -47,15 +62,17 @@ impl Default for Options {
 pub struct Engine {
     options: Arc<Options>,
     gate: Gate,
+    answers: Answers,
     tenants: Arc<Mutex<Option<HashMap<String, Tenant>>>>,
 }
 
 impl Engine {
     /// Opens the folder, or makes it, with the tenant `default` in it.
     pub async fn open(options: Options) -> Result<Self, EngineError> {
-        let gate = Gate::new(options.concurrent_reads);
-        let engine =
-            Self { options: Arc::new(options), gate, tenants: Arc::new(Mutex::new(Some(HashMap::new()))) };
+        let gate = Gate::new(options.concurrent_reads, options.waiting_reads);
+        let answers = Answers::new(options.kept_answer_bytes)?;
+        let tenants = Arc::new(Mutex::new(Some(HashMap::new())));
+        let engine = Self { options: Arc::new(options), gate, answers, tenants };
         engine.tenant_or_create(DEFAULT_TENANT).await?;
         Ok(engine)
     }
@@ -81,9 +98,17 @@ impl Engine {
         if !create && !path.is_dir() {
             return Ok(None);
         }
-        let (store, writer) =
-            self.gate.run(OPEN_DEADLINE, move |_| asof_storage::Store::open(&path)).await??;
-        let tenant = Tenant::start(name, store, writer, Arc::clone(&self.options), self.gate.clone())?;
+        let pieces = self.options.pieces;
+        let data = self.options.data.clone();
+        let opened = self.gate.run(OPEN_DEADLINE, move |_| {
+            let (store, writer) = Store::open_in(&path, pieces)?;
+            // Behind the database's lock, so that no two processes make one.
+            let seal = SealKey::of_folder(&data)?;
+            Ok::<_, EngineError>((store, writer, seal))
+        });
+        let (store, writer, seal) = opened.await??;
+        let shared = Shared { store, answers: self.answers.of_tenant(), seal: Arc::new(seal) };
+        let tenant = Tenant::start(name, shared, writer, Arc::clone(&self.options), self.gate.clone())?;
         tenants.insert(name.to_owned(), tenant.clone());
         Ok(Some(tenant))
     }

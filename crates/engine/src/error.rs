@@ -38,8 +38,13 @@ pub enum EngineError {
     #[error(transparent)]
     Query(#[from] QueryError),
     /// Too much at once.
-    #[error("too many requests at once; try again")]
-    Busy,
+    #[error("too many requests at once: {running} run and {waiting} wait; try again in a moment")]
+    Busy {
+        /// So many run at once.
+        running: usize,
+        /// So many may wait.
+        waiting: usize,
+    },
     /// Shutting down, or stopped after a failure of storage.
     #[error("the engine is closed")]
     Closed,
@@ -74,7 +79,7 @@ impl EngineError {
             Self::Point(_) | Self::Query(QueryError::Invalid(_)) => "BAD_REQUEST",
             Self::Query(QueryError::Limit { .. }) => "LIMIT_EXCEEDED",
             Self::Query(QueryError::Cancelled) => "DEADLINE_EXCEEDED",
-            Self::Busy => "BUSY",
+            Self::Busy { .. } => "BUSY",
             Self::Closed => "UNAVAILABLE",
             Self::Query(QueryError::Storage(_)) | Self::Storage(_) => "INTERNAL",
         }

@@ -29,13 +29,43 @@ impl Drop for CancelOnDrop {
     }
 }
 
-/// How many blocking pieces of work run at once.
+/// How many blocking pieces of work run at once, and how many wait.
 #[derive(Debug, Clone)]
-pub(crate) struct Gate(Arc<Semaphore>);
+pub(crate) struct Gate {
+    running: Arc<Semaphore>,
+    /// One for each question that runs or waits.
+    places: Arc<Semaphore>,
+    at_once: usize,
+    waiting: usize,
+}
 
 impl Gate {
-    pub fn new(at_once: usize) -> Self {
-        Self(Arc::new(Semaphore::new(at_once.max(1))))
+    pub fn new(at_once: usize, waiting: usize) -> Self {
+        let at_once = at_once.clamp(1, Semaphore::MAX_PERMITS / 2);
+        let waiting = waiting.min(Semaphore::MAX_PERMITS / 2);
+        Self {
+            running: Arc::new(Semaphore::new(at_once)),
+            places: Arc::new(Semaphore::new(at_once + waiting)),
+            at_once,
+            waiting,
+        }
+    }
+
+    /// Runs somebody's question as [`Gate::run`] does, or refuses it at once where too many wait already.
+    pub async fn ask<R: Send + 'static>(
+        &self,
+        deadline: Duration,
+        work: impl FnOnce(Cancel) -> R + Send + 'static,
+    ) -> Result<R, EngineError> {
+        let place = Arc::clone(&self.places)
+            .try_acquire_owned()
+            .map_err(|_| EngineError::Busy { running: self.at_once, waiting: self.waiting })?;
+        self.run(deadline, move |cancel| {
+            // As below: a place is free when the work ends, and not when its client goes.
+            let _place = place;
+            work(cancel)
+        })
+        .await
     }
 
     /// Runs the work on the blocking pool. The deadline counts waiting, too.
@@ -47,7 +77,7 @@ impl Gate {
         let cancel = Cancel::default();
         let on_drop = CancelOnDrop(cancel.clone());
         let limited = tokio::time::timeout(deadline, async {
-            let permit = Arc::clone(&self.0).acquire_owned().await.map_err(|_| EngineError::Closed)?;
+            let permit = Arc::clone(&self.running).acquire_owned().await.map_err(|_| EngineError::Closed)?;
             let running = tokio::task::spawn_blocking(move || {
                 // The permit is the work's, not the waiter's: work that is cancelled still takes its place until it stops.
                 let _permit = permit;

@@ -2,18 +2,21 @@
 //!
 //! Knows neither gRPC nor GraphQL. All blocking work goes through one gate (`gate.rs`).
 
+mod answers;
 mod engine;
 mod error;
 mod gate;
 pub mod maintenance;
 mod reader;
+mod seal;
 mod session;
 mod tenant;
 mod writer;
 
-pub use asof_storage::{LedgerEntry, Receipt, Reconciled};
+pub use asof_storage::{LedgerEntry, Pieces, Receipt, Reconciled};
 pub use engine::{Engine, Options};
 pub use error::EngineError;
-pub use session::{Point, PointRequest, Session, SnapshotInfo};
+pub use seal::{MARK_BYTES, SealKey};
+pub use session::{BatchInfo, Point, PointRequest, Session, SnapshotInfo};
 pub use tenant::Tenant;
 pub use writer::{Lane, Ticket};

@@ -8,7 +8,7 @@ use asof_model::{
     Timeline,
 };
 use asof_query::{
-    Candidates, Direction, Edge, Event, EventAxis, Key, Node, QueryError, Reader, Recorded, Text,
+    Candidates, Direction, Edge, Event, EventAxis, EventRange, Key, Node, QueryError, Reader, Recorded, Text,
 };
 use asof_storage::{Axis, Members, NodeKey, Space, StorageError, Store, StoredEvent, TimelineKey};
 use asof_temporal::slice;
@@ -115,10 +115,11 @@ impl Reader for StoreReader {
     fn statements(&self, key: Key) -> Result<Vec<Recorded<Statement>>, QueryError> {
         let statements = self.store.statements(timeline_key(key), self.size).map_err(failed)?;
         let recorded = statements.into_iter().map(|record| {
-            let header = self.store.header_of(record.index)?;
+            self.check()?;
+            let header = self.store.header_of(record.index).map_err(failed)?;
             Ok(Recorded { recorded_at: header.recorded_at, source: header.source.into(), record })
         });
-        recorded.collect::<Result<_, _>>().map_err(failed)
+        recorded.collect()
     }
 
     fn neighbours(&self, kind: EdgeKind, of: Node, direction: Direction) -> Result<Arc<[Node]>, QueryError> {
@@ -146,7 +147,7 @@ impl Reader for StoreReader {
     fn events(
         &self,
         axis: EventAxis,
-        during: Interval,
+        range: EventRange,
         backwards: bool,
         visit: &mut dyn FnMut(&Event) -> ControlFlow<()>,
     ) -> Result<(), QueryError> {
@@ -156,7 +157,7 @@ impl Reader for StoreReader {
             EventAxis::Secret(ordinal) => Axis::Secret(ordinal),
         };
         self.store
-            .events(axis, during, backwards, self.size, &mut |stored| visit(&event(stored)))
+            .events(axis, range.from, range.to, backwards, self.size, &mut |stored| visit(&event(stored)))
             .map_err(failed)
     }
 
@@ -206,7 +207,7 @@ impl Reader for StoreReader {
         for ragged in slices.ragged {
             self.check()?;
             self.store
-                .events(Axis::All, ragged, false, self.size, &mut |stored| {
+                .events(Axis::All, (ragged.from, 0), ragged.to, false, self.size, &mut |stored| {
                     if privileges.contains(stored.privilege) && outcomes.contains(&stored.outcome) {
                         members.sure.insert(stored.identity);
                     }

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use asof_model::Instant;
+use asof_model::{Instant, Record};
 use asof_query::Known;
 use asof_storage::Store;
 
-use crate::EngineError;
+use crate::answers::TenantAnswers;
 use crate::gate::Cancel;
 use crate::reader::StoreReader;
+use crate::{EngineError, SealKey};
 
 /// A point as asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,7 +24,7 @@ pub struct PointRequest {
 }
 
 /// The point (T, K) of a query.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Point {
     /// T.
     pub at: Instant,
@@ -44,18 +45,65 @@ pub struct SnapshotInfo {
     pub root: [u8; 32],
 }
 
+/// A batch with records, as the ledger has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchInfo {
+    /// The ledger index of its first record.
+    pub first: u64,
+    /// The ledger size after it.
+    pub end: u64,
+    /// When it was recorded.
+    pub recorded_at: Instant,
+}
+
+/// What all requests to a tenant share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub store: Store,
+    pub answers: TenantAnswers,
+    pub seal: Arc<SealKey>,
+}
+
 /// The reads of one request.
 pub struct Session {
     store: Store,
+    answers: TenantAnswers,
+    seal: Arc<SealKey>,
     cancel: Cancel,
     default: Point,
     known: Mutex<HashMap<u64, Arc<Known>>>,
 }
 
 impl Session {
-    pub(crate) fn new(store: Store, cancel: Cancel, now: Instant) -> Self {
-        let size = store.published();
-        Self { store, cancel, default: Point { at: now, size }, known: Mutex::default() }
+    pub(crate) fn new(shared: Shared, cancel: Cancel, now: Instant) -> Self {
+        let Shared { store, answers, seal } = shared;
+        let default = Point { at: now, size: store.published() };
+        Self { store, answers, seal, cancel, default, known: Mutex::default() }
+    }
+
+    /// Marks what is given out to come back.
+    pub fn seal(&self) -> &SealKey {
+        &self.seal
+    }
+
+    /// The whole answer to a question at a point, if it is still kept. The question is a digest of all that it says beside
+    /// its point.
+    pub fn kept<T: Copy + Send + Sync + 'static>(
+        &self,
+        question: [u8; 32],
+        point: Point,
+    ) -> Option<Arc<Vec<T>>> {
+        self.answers.get(question, point)
+    }
+
+    /// Keeps a whole answer for later pages.
+    pub fn keep<T: Copy + Send + Sync + 'static>(
+        &self,
+        question: [u8; 32],
+        point: Point,
+        answer: Arc<Vec<T>>,
+    ) {
+        self.answers.put(question, point, answer);
     }
 
     /// The point that is asked for. Root fields that name none see the same one.
@@ -94,5 +142,26 @@ impl Session {
     pub fn snapshot(&self, point: Point) -> Result<SnapshotInfo, EngineError> {
         let (root, recorded_at) = self.store.root_at(point.size)?;
         Ok(SnapshotInfo { as_of: point.at, ledger_size: point.size, recorded_at, root })
+    }
+
+    /// The batch that holds a record.
+    pub fn batch_of(&self, index: u64) -> Result<BatchInfo, EngineError> {
+        self.holds(index)?;
+        let header = self.store.header_of(index)?;
+        Ok(BatchInfo { first: header.first, end: header.end, recorded_at: header.recorded_at })
+    }
+
+    /// A record.
+    pub fn record(&self, index: u64) -> Result<Record, EngineError> {
+        self.holds(index)?;
+        Ok(self.store.record(index)?)
+    }
+
+    fn holds(&self, index: u64) -> Result<(), EngineError> {
+        if index < self.default.size {
+            return Ok(());
+        }
+        let size = self.default.size;
+        Err(EngineError::Point(format!("record {index} is beyond the ledger, which has {size} records")))
     }
 }

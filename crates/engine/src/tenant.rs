@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration as StdDuration;
 
 use asof_model::{Batch, Limits, Listing};
-use asof_storage::{LedgerEntry, Receipt, Reconciled, StorageError, Store, Writer};
+use asof_storage::{LedgerEntry, Receipt, Reconciled, StorageError, Writer};
 use std::thread::JoinHandle;
 
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use crate::EngineError;
 use crate::engine::Options;
 use crate::gate::Gate;
-use crate::session::Session;
+use crate::session::{Session, Shared};
 use crate::writer::{self, Job, Lane, QUEUE_BATCHES, Ticket};
 
 /// Reading a stretch of the ledger is bounded by its limit; this is for a disk that hangs.
@@ -25,7 +25,7 @@ const STOP_DEADLINE: StdDuration = StdDuration::from_secs(24 * 3600);
 #[derive(Clone)]
 pub struct Tenant {
     name: Arc<str>,
-    store: Store,
+    shared: Shared,
     options: Arc<Options>,
     gate: Gate,
     jobs: Arc<Mutex<Option<mpsc::Sender<Job>>>>,
@@ -37,13 +37,13 @@ impl Tenant {
     /// Starts its writer, on a thread of its own: it lives as long as the tenant, which the blocking pool is not for.
     pub(crate) fn start(
         name: &str,
-        store: Store,
+        shared: Shared,
         writer: Writer,
         options: Arc<Options>,
         gate: Gate,
     ) -> Result<Self, EngineError> {
         let (jobs, receiver) = mpsc::channel(QUEUE_BATCHES);
-        let (publish, published) = watch::channel(store.published());
+        let (publish, published) = watch::channel(shared.store.published());
         let thread = std::thread::Builder::new()
             .name(format!("writer-{name}"))
             .spawn(move || writer::run(writer, receiver, &publish))
@@ -52,7 +52,7 @@ impl Tenant {
             })?;
         Ok(Self {
             name: name.into(),
-            store,
+            shared,
             options,
             gate,
             jobs: Arc::new(Mutex::new(Some(jobs))),
@@ -69,6 +69,11 @@ impl Tenant {
     /// The bounds of a batch.
     pub fn limits(&self) -> &Limits {
         &self.options.limits
+    }
+
+    /// How long a question may take.
+    pub fn query_deadline(&self) -> StdDuration {
+        self.options.query_deadline
     }
 
     /// Checks a batch and puts it in the queue; waits while that is full. Batches are written in the order in which these
@@ -112,7 +117,7 @@ impl Tenant {
 
     /// The ledger size that queries may ask for.
     pub fn size(&self) -> u64 {
-        self.store.published()
+        self.shared.store.published()
     }
 
     /// Follows the published ledger size.
@@ -127,22 +132,23 @@ impl Tenant {
         deadline: StdDuration,
         work: impl FnOnce(Arc<Session>) -> R + Send + 'static,
     ) -> Result<R, EngineError> {
-        let store = self.store.clone();
+        let shared = self.shared.clone();
         self.gate
-            .run(deadline, move |cancel| work(Arc::new(Session::new(store, cancel, writer::now()))))
+            .ask(deadline, move |cancel| work(Arc::new(Session::new(shared, cancel, writer::now()))))
             .await
     }
 
     /// Records from an index on, at most `limit`, of what is published.
     pub async fn read(&self, first_index: u64, limit: usize) -> Result<Vec<LedgerEntry>, EngineError> {
-        let (store, size) = (self.store.clone(), self.size());
+        let (store, size) = (self.shared.store.clone(), self.size());
         let read = move |_| store.entries(first_index, limit, size);
-        Ok(self.gate.run(READ_DEADLINE, read).await??)
+        Ok(self.gate.ask(READ_DEADLINE, read).await??)
     }
 
     /// Takes no more batches, writes those enqueued, flushes.
     pub(crate) async fn stop(&self) -> Result<(), EngineError> {
         self.jobs.lock().await.take();
+        self.shared.answers.forget();
         if let Some(thread) = self.thread.lock().await.take() {
             let joined = self.gate.run(STOP_DEADLINE, move |_| thread.join().is_ok()).await?;
             return if joined { Ok(()) } else { Err(EngineError::Closed) };

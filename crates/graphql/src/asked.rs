@@ -1,16 +1,15 @@
 //! The request that is being answered: its session, and the points that its fields speak of.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use asof_engine::{Point, PointRequest, Session};
-use asof_model::{Instant, NodeKind};
+use asof_model::{Instant, NodeKind, Observation};
 use asof_query as query;
-use asof_query::Known;
+use asof_query::{Known, Recorded};
 use async_graphql::indexmap::IndexMap;
 use async_graphql::{Context, Name, ScalarType, SimpleObject, Value};
 
-use crate::cursor::{self, List, Seal};
-use crate::failure::{BAD_CURSOR, Failure, INTERNAL, Under as _};
+use crate::failure::{Failure, INTERNAL, Under as _};
 use crate::input::At;
 use crate::limits::PAGE_SIZE;
 use crate::scalars::{DateTime, Long};
@@ -33,11 +32,12 @@ impl Asked {
     }
 
     pub(crate) fn moment_of(&self, point: Point) -> Result<Moment, Failure> {
-        Ok(Moment { point, known: self.session.known(point.size)? })
+        Moment::of(&self.session, point)
     }
 }
 
-fn point_request(at: Option<At>) -> Result<PointRequest, Failure> {
+/// A point as it is given.
+pub(crate) fn point_request(at: Option<At>) -> Result<PointRequest, Failure> {
     let Some(at) = at else { return Ok(PointRequest::default()) };
     Ok(PointRequest {
         as_of: at.as_of.map(|as_of| as_of.read().under("asOf")).transpose()?,
@@ -46,14 +46,36 @@ fn point_request(at: Option<At>) -> Result<PointRequest, Failure> {
     })
 }
 
+/// An observation by its ledger index.
+type ReadLast = (u64, Arc<Recorded<Observation>>);
+
 /// A point, and everything known at it.
 #[derive(Clone)]
 pub(crate) struct Moment {
     pub(crate) point: Point,
     pub(crate) known: Arc<Known>,
+    /// The observation that was read last: its fields are resolved one after the other.
+    last: Arc<Mutex<Option<ReadLast>>>,
 }
 
 impl Moment {
+    pub(crate) fn of(session: &Session, point: Point) -> Result<Self, Failure> {
+        Ok(Self { point, known: session.known(point.size)?, last: Arc::default() })
+    }
+
+    /// The whole record of an observation.
+    pub(crate) fn observation(&self, index: u64) -> Result<Arc<Recorded<Observation>>, Failure> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some((of, recorded)) if *of == index => Ok(Arc::clone(recorded)),
+            _ => {
+                let recorded = Arc::new(self.known.reader().observation(index)?);
+                *last = Some((index, Arc::clone(&recorded)));
+                Ok(recorded)
+            }
+        }
+    }
+
     /// T.
     pub(crate) fn at(&self) -> Instant {
         self.point.at
@@ -117,84 +139,6 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Which page of which list is asked for.
-pub(crate) struct Paging {
-    seal: Seal,
-    first: usize,
-    /// Where the cursor stands.
-    after: Option<(Point, u64)>,
-}
-
-impl Paging {
-    /// `of`: what the list hangs on; empty at the root.
-    pub(crate) fn read(
-        context: &Context<'_>,
-        list: List,
-        of: &str,
-        first: Option<i32>,
-        after: Option<String>,
-    ) -> Result<Self, Failure> {
-        let arguments = context.field().arguments().map_err(|error| Failure::bad(error.message))?;
-        let seal = Seal::new(list, &Asked::of(context)?.tenant, of, &arguments);
-        let after = after.map(|after| seal.open(&after).under("after")).transpose()?;
-        Ok(Self { seal, first: how_many(first, 100)?, after })
-    }
-
-    /// The moment that the page answers from: the cursor's, else the one given. An `at` beside a cursor must not
-    /// contradict it.
-    pub(crate) fn moment(&self, asked: &Asked, at: Option<At>) -> Result<Moment, Failure> {
-        let Some((point, _)) = self.after else { return asked.moment(at) };
-        let request = point_request(at).under("at")?;
-        if request.as_of.is_some_and(|as_of| as_of != point.at)
-            || request.ledger_size.is_some_and(|size| size != point.size)
-        {
-            return Err(cursor::bad("speaks of another point than `at`: leave out `at`, or begin again"))
-                .under("after");
-        }
-        follow(asked, point)
-    }
-
-    /// The same for a list that hangs on a node.
-    pub(crate) fn moment_beside(&self, asked: &Asked, moment: &Moment) -> Result<Moment, Failure> {
-        self.after.map_or_else(|| Ok(moment.clone()), |(point, _)| follow(asked, point))
-    }
-
-    /// The page of the whole answer.
-    pub(crate) fn page<T>(self, moment: Moment, mut whole: Vec<T>) -> Result<Page<T>, Failure> {
-        let total = whole.len();
-        let start = match self.after {
-            None => 0,
-            Some((_, position)) => match usize::try_from(position) {
-                Ok(position) if position < total => position + 1,
-                _ => return Err(cursor::bad("stands behind the end of the list")).under("after"),
-            },
-        };
-        let end = start.saturating_add(self.first).min(total);
-        whole.truncate(end);
-        Ok(Page { seal: self.seal, moment, total, start, entries: whole.split_off(start) })
-    }
-}
-
-/// The moment of a cursor.
-fn follow(asked: &Asked, point: Point) -> Result<Moment, Failure> {
-    let request = PointRequest { as_of: Some(point.at), known_at: None, ledger_size: Some(point.size) };
-    let point = asked
-        .session
-        .point(&request)
-        .map_err(|error| Failure::new(BAD_CURSOR, format!("the cursor's point cannot be read: {error}")))
-        .under("after")?;
-    asked.moment_of(point)
-}
-
-/// One page.
-pub(crate) struct Page<T> {
-    pub(crate) seal: Seal,
-    pub(crate) moment: Moment,
-    pub(crate) total: usize,
-    pub(crate) start: usize,
-    pub(crate) entries: Vec<T>,
-}
-
 /// `first` as a number of entries.
 pub(crate) fn how_many(first: Option<i32>, otherwise: usize) -> Result<usize, Failure> {
     let Some(first) = first else { return Ok(otherwise) };
@@ -207,7 +151,6 @@ pub(crate) fn how_many(first: Option<i32>, otherwise: usize) -> Result<usize, Fa
 }
 
 /// A count as GraphQL's Int, which has 32 bits.
-pub(crate) fn count(number: usize) -> Result<i32, Failure> {
-    i32::try_from(number)
-        .map_err(|_| Failure::limit("a count of", number as u64, i32::MAX as u64, "int_range"))
+pub(crate) fn count(number: u64) -> Result<i32, Failure> {
+    i32::try_from(number).map_err(|_| Failure::limit("a count of", number, i32::MAX as u64, "int_range"))
 }

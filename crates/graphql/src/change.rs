@@ -1,5 +1,6 @@
 //! Changes, and the steps of ways through the graph.
 
+use asof_model::Instant;
 use asof_query as query;
 use async_graphql::{ID, SimpleObject};
 
@@ -28,17 +29,38 @@ pub(crate) struct Change {
     after: Option<State>,
 }
 
-impl Shown for Change {
-    type Entry = query::Change;
+/// A change as a list holds it: its states are read off the key's timeline when it is shown.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ChangeEntry {
+    time: Instant,
+    ledger_index: u64,
+    kind: query::ChangeKind,
+    key: query::Key,
+}
 
-    fn show(entry: &query::Change, moment: &Moment) -> Result<Self, Failure> {
+impl From<query::Change> for ChangeEntry {
+    fn from(change: query::Change) -> Self {
+        let query::Change { time, ledger_index, kind, key, .. } = change;
+        Self { time, ledger_index, kind, key }
+    }
+}
+
+impl Shown for Change {
+    type Entry = ChangeEntry;
+
+    fn show(entry: &ChangeEntry, moment: &Moment) -> Result<Self, Failure> {
+        let state = |at| moment.known.state(entry.key, at);
+        let before = match entry.time {
+            Instant::BEGINNING => asof_model::State::Never,
+            time => state(Instant::from_nanos(time.nanos() - 1))?,
+        };
         Ok(Self {
             time: entry.time.into(),
             ledger_index: Long(entry.ledger_index),
             kind: entry.kind.into(),
             subject: Subject::of(moment, entry.key)?,
-            before: State::resolved(entry.key, &entry.before),
-            after: State::resolved(entry.key, &entry.after),
+            before: State::resolved(entry.key, &before),
+            after: State::resolved(entry.key, &state(entry.time)?),
         })
     }
 }

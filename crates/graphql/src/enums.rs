@@ -149,7 +149,8 @@ pub(crate) enum ChangeKind {
 }
 
 /// The edges that are walked; GRANTS: from an ALLOW entitlement to an existing resource that a scope of it matches; ACTED_AS: from an
-/// actor to the identity of a SUCCESS observation.
+/// actor to the identity of a SUCCESS observation; AUTHENTICATES: from a secret, where a path starts at one, to the identities that have
+/// an AUTHENTICATES_WITH edge to it.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 #[graphql(remote = "asof_query::StepKind")]
 pub(crate) enum StepKind {
@@ -169,6 +170,8 @@ pub(crate) enum StepKind {
     Grants,
     /// Actor to the identity of a SUCCESS observation.
     ActedAs,
+    /// Secret to an identity that authenticates with it, as a path's first step.
+    Authenticates,
 }
 
 /// APPEARANCE: first appearance in the ledger. ID: in code point order. LAST_USED: the latest first, never last, ties by appearance.

@@ -7,21 +7,25 @@ use asof_engine::{EngineError, PointRequest, Session, Tenant};
 use async_graphql::{Error, ErrorExtensionValues, Pos, Request, Response, ServerError, Value};
 
 use crate::asked::{Asked, Snapshot};
-use crate::failure::{BAD_REQUEST, Failure, LIMIT_EXCEEDED};
-use crate::{Schema, expansion, limits, nesting, schema};
+use crate::failure::{DEADLINE, Failure, LIMIT_EXCEEDED, VALIDATION_FAILED};
+use crate::operation::{OperationType, operation};
+use crate::{Schema, limits, schema};
 
-static SCHEMA: LazyLock<Schema> = LazyLock::new(schema);
+pub(crate) static SCHEMA: LazyLock<Schema> = LazyLock::new(schema);
 
-/// Answers a request from a tenant, within [`limits::DEADLINE`].
+/// Answers a request from a tenant, within the engine's deadline.
 pub async fn execute(tenant: Tenant, request: impl Into<Request>) -> Response {
-    execute_within(tenant, request, limits::DEADLINE).await
+    let deadline = tenant.query_deadline();
+    execute_within(tenant, request, deadline).await
 }
 
 /// Answers a request from a tenant, within a deadline.
 pub async fn execute_within(tenant: Tenant, request: impl Into<Request>, deadline: Duration) -> Response {
     let mut request = request.into();
-    if let Err(failure) = nesting::check(&request).and_then(|()| expansion::check(&mut request)) {
-        return refuse(failure);
+    match operation(&mut request) {
+        Ok(OperationType::Query) => {}
+        Ok(other) => return refuse(Failure::new(VALIDATION_FAILED, not_here(other))),
+        Err(error) => return Response::from_errors(vec![error]),
     }
     let name = tenant.name().to_owned();
     let runtime = tokio::runtime::Handle::current();
@@ -29,8 +33,10 @@ pub async fn execute_within(tenant: Tenant, request: impl Into<Request>, deadlin
         let request = request.data(Asked { session: Arc::clone(&session), tenant: name });
         // Resolvers do not wait: this drives them on the thread that the gate gave.
         let mut response = runtime.block_on(SCHEMA.0.execute(request));
-        for error in &mut response.errors {
-            code(error);
+        settle(&mut response);
+        replace(&mut response);
+        if is_request_error(&response) {
+            return response;
         }
         match snapshot(&session) {
             Ok(snapshot) => {
@@ -40,7 +46,27 @@ pub async fn execute_within(tenant: Tenant, request: impl Into<Request>, deadlin
         }
         response
     });
-    answered.await.unwrap_or_else(refusal)
+    let mut response = answered.await.unwrap_or_else(refusal);
+    for error in &mut response.errors {
+        let values = error.extensions.get_or_insert_default();
+        if values.get("code") == Some(&Value::from(DEADLINE)) {
+            values.set("limit", u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX));
+            values.set("limitName", "query_deadline_ms");
+        }
+    }
+    response
+}
+
+/// An answer that grew too large is none: its error stands in its place, once.
+fn replace(response: &mut Response) {
+    let too_much = response.errors.iter().position(|error| {
+        let name = error.extensions.as_ref().and_then(|values| values.get("limitName"));
+        matches!(name, Some(Value::String(name)) if ["result_bytes", "result_values"].contains(&name.as_str()))
+    });
+    if let Some(place) = too_much {
+        response.data = Value::Null;
+        response.errors = vec![response.errors.swap_remove(place)];
+    }
 }
 
 /// The response to a request that the engine did not take.
@@ -52,8 +78,42 @@ fn refuse(failure: Failure) -> Response {
     Response::from_errors(vec![nowhere(failure)])
 }
 
+fn not_here(operation: OperationType) -> &'static str {
+    match operation {
+        OperationType::Subscription => {
+            "a subscription is answered over a WebSocket at /graphql, in the protocol graphql-transport-ws"
+        }
+        _ => "there are no mutations: records are written over gRPC (asof.v1.Ingest)",
+    }
+}
+
+/// Whether nothing of the request was executed, so that its response has no `data` at all, not even null.
+pub fn is_request_error(response: &Response) -> bool {
+    response.data == Value::Null
+        && !response.errors.is_empty()
+        && response.errors.iter().all(|error| error.path.is_empty())
+}
+
+/// Gives every error its code. One without came from the GraphQL layer itself: the request is not valid, or an argument is not of
+/// its type, which that layer finds in part only where it executes. Either way there is no answer.
+pub(crate) fn settle(response: &mut Response) {
+    if response.errors.iter().all(has_code) {
+        return;
+    }
+    response.data = Value::Null;
+    response.errors.retain(|error| !has_code(error));
+    for error in &mut response.errors {
+        error.path.clear();
+        code(error);
+    }
+}
+
+fn has_code(error: &ServerError) -> bool {
+    error.extensions.as_ref().is_some_and(|values| values.get("code").is_some())
+}
+
 /// A failure of the request as a whole, which stands at no place in its text.
-fn nowhere(failure: Failure) -> ServerError {
+pub(crate) fn nowhere(failure: Failure) -> ServerError {
     let mut error = Error::from(failure).into_server_error(Pos::default());
     error.locations.clear();
     error
@@ -66,12 +126,7 @@ fn snapshot(session: &Session) -> Result<Value, Failure> {
 
 /// Gives errors of the GraphQL layer itself, which have no code, theirs.
 fn code(error: &mut ServerError) {
-    if error.extensions.as_ref().is_some_and(|values| values.get("code").is_some()) {
-        return;
-    }
     let limit = match error.message.as_str() {
-        "Query is too complex." => Some(("query_fields", limits::QUERY_FIELDS)),
-        "Query is nested too deep." => Some(("query_depth", limits::QUERY_DEPTH)),
         message if message.starts_with("The recursion depth") => Some(("nesting", limits::NESTING)),
         _ => None,
     };
@@ -83,6 +138,6 @@ fn code(error: &mut ServerError) {
             values.set("limitName", name);
             error.message = format!("{} The limit is {limit} ({name}).", error.message);
         }
-        None => values.set("code", BAD_REQUEST),
+        None => values.set("code", VALIDATION_FAILED),
     }
 }

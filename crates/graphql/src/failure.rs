@@ -1,4 +1,18 @@
 //! What a field fails with: a stable code, a text that says what to change and, where an input is at fault, which one.
+//!
+//! | `extensions.code` | why | what else `extensions` has |
+//! |---|---|---|
+//! | `GRAPHQL_PARSE_FAILED` | the text is no GraphQL | |
+//! | `GRAPHQL_VALIDATION_FAILED` | the schema has no such field, argument or type; variables are missing or of another type | |
+//! | `BAD_REQUEST` | an input has no meaning, such as an empty window | `field` |
+//! | `BAD_CURSOR` | `after` is no cursor of this list, tenant and ledger | `field` |
+//! | `LIMIT_EXCEEDED` | a named limit was passed | `limit`, `limitName`, `asked`, where known; `field` |
+//! | `DEADLINE_EXCEEDED` | the answer took too long | `limit`, in milliseconds, and `limitName` |
+//! | `BUSY` | too many questions wait already; ask again in a moment | `limit`, `limitName` |
+//! | `SLOW_READER` | a subscription's events were not taken | `resumeFrom` |
+//! | `INVALID_TENANT`, `NO_SUCH_TENANT` | the tenant that was named | |
+//! | `UNAVAILABLE` | the server is closing | |
+//! | `INTERNAL` | not the asker's fault; the server's log says more | |
 
 use asof_engine::EngineError;
 use asof_query::QueryError;
@@ -6,12 +20,18 @@ use async_graphql::{Error, ErrorExtensions as _, Value};
 
 /// A code of `extensions.code`.
 pub(crate) const BAD_REQUEST: &str = "BAD_REQUEST";
+/// The text is no GraphQL.
+pub(crate) const PARSE_FAILED: &str = "GRAPHQL_PARSE_FAILED";
+/// It is GraphQL, and asks for what the schema does not have, for no operation, or with variables of another type.
+pub(crate) const VALIDATION_FAILED: &str = "GRAPHQL_VALIDATION_FAILED";
 /// A cursor that is none, or another list's.
 pub(crate) const BAD_CURSOR: &str = "BAD_CURSOR";
 /// A named limit was passed; `extensions.limit` says it.
 pub(crate) const LIMIT_EXCEEDED: &str = "LIMIT_EXCEEDED";
 /// The answer took too long.
 pub(crate) const DEADLINE: &str = "DEADLINE_EXCEEDED";
+/// Events waited, and were not taken.
+pub(crate) const SLOW_READER: &str = "SLOW_READER";
 /// Not the asker's fault.
 pub(crate) const INTERNAL: &str = "INTERNAL";
 
@@ -39,6 +59,12 @@ impl Failure {
             .with("limit", limit)
             .with("limitName", name)
             .with("asked", asked)
+    }
+
+    /// Adds what to do.
+    pub(crate) fn advise(mut self, what: &str) -> Self {
+        self.message = format!("{}: {what}", self.message);
+        self
     }
 
     pub(crate) fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
@@ -86,6 +112,9 @@ impl From<EngineError> for Failure {
         match error {
             EngineError::Query(error) => error.into(),
             EngineError::Point(why) => Self::bad(why),
+            EngineError::Busy { waiting, .. } => Self::new(error.code(), error.to_string())
+                .with("limit", waiting as u64)
+                .with("limitName", "waiting_reads"),
             other => Self::new(other.code(), other.to_string()),
         }
     }

@@ -5,7 +5,10 @@
 
 mod any;
 mod asked;
+mod bounds;
 mod change;
+mod cost;
+mod coverage;
 mod cursor;
 mod enums;
 mod execute;
@@ -16,25 +19,29 @@ mod limits;
 mod nesting;
 mod node;
 mod observation;
+mod operation;
 mod page;
+mod paging;
 mod query;
 mod results;
 mod scalars;
 mod state;
+mod subscription;
 
-use async_graphql::{EmptyMutation, EmptySubscription, SDLExportOptions};
+use async_graphql::{EmptyMutation, SDLExportOptions};
 
-pub use execute::{execute, execute_within, refusal};
-pub use limits::DEADLINE;
+pub use execute::{execute, execute_within, is_request_error, refusal};
+pub use limits::SLOW_AFTER;
+pub use operation::{OperationType, operation};
+pub use subscription::{Subscribed, Told, subscribe};
 
 /// The schema; what it answers from comes with each request.
-pub struct Schema(async_graphql::Schema<query::Query, EmptyMutation, EmptySubscription>);
+pub struct Schema(async_graphql::Schema<query::Query, EmptyMutation, subscription::Subscription>);
 
 /// Builds the schema.
 pub fn schema() -> Schema {
-    let schema = async_graphql::Schema::build(query::Query, EmptyMutation, EmptySubscription)
-        .limit_depth(limits::QUERY_DEPTH)
-        .limit_complexity(limits::QUERY_FIELDS)
+    let schema = async_graphql::Schema::build(query::Query, EmptyMutation, subscription::Subscription)
+        .extension(bounds::Bounds)
         .limit_recursive_depth(limits::NESTING)
         .finish();
     Schema(schema)

@@ -9,14 +9,17 @@ use asof_query as query;
 use asof_query::{Direction, Key};
 use async_graphql::{Context, ID, Object};
 
-use crate::asked::{Asked, Moment, Paging, how_many};
+use crate::asked::{Asked, Moment, how_many};
 use crate::change::GrantEntry;
 use crate::cursor::List;
-use crate::enums::{CoverageKind, Effect, NodeKind, Privilege, SecretState, privileges as shown_privileges};
+use crate::enums::{
+    CoverageKind, Effect, NodeKind, Privilege, SecretState, SourceDimension, privileges as shown_privileges,
+};
 use crate::failure::{Failure, Under as _};
-use crate::input::{ObservationWhere, Read as _, Window, privilege_set};
+use crate::input::{DeadSecretWhere, ObservationWhere, Read as _, Window, privilege_set};
 use crate::page::{GrantConnection, ObservationConnection, Shown};
-use crate::results::{Coverage, TimelinePoint, UnusedPrivilege, Usage};
+use crate::paging::Paging;
+use crate::results::{Coverage, NewSource, TimelinePoint, UnusedPrivilege, Usage};
 use crate::scalars::{DateTime, Duration};
 use crate::state::{Attribute, Revision, Version, attributes, given};
 
@@ -48,6 +51,25 @@ impl View {
     fn follow<S: From<View>>(&self, kind: EdgeKind, direction: Direction) -> Result<Vec<S>, Failure> {
         let found = self.moment.known.follow(kind, self.node, direction, self.moment.at())?;
         Ok(found.into_iter().map(|node| Self { node, moment: self.moment.clone() }.into()).collect())
+    }
+
+    fn dead_uses(
+        &self,
+        context: &Context<'_>,
+        filter: DeadSecretWhere,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<ObservationConnection, Failure> {
+        let paging = Paging::read(context, List::DeadUses, &self.named()?, first, after)?;
+        let moment = paging.moment_beside(Asked::of(context)?, &self.moment)?;
+        let list = query::EventList::DeadUses { node: self.node, filter: filter.read()? };
+        Ok(ObservationConnection(paging.events(moment, list)?))
+    }
+
+    fn new_sources(&self, of: SourceDimension, during: Window) -> Result<Vec<NewSource>, Failure> {
+        let filter = query::NewSourceWhere { of: of.into(), during: during.read().under("during")? };
+        let found = self.moment.known.new_sources(self.moment.at(), self.node, &filter)?;
+        found.iter().map(|new| NewSource::show(new, &self.moment)).collect()
     }
 
     /// What tells this node's lists from those of others.
@@ -158,16 +180,13 @@ node!(
         ) -> Result<GrantConnection, Failure> {
             let paging = Paging::read(context, List::Entitlements, &self.0.named()?, first, after)?;
             let moment = paging.moment_beside(Asked::of(context)?, &self.0.moment)?;
-            let grants = moment.known.entitlements(
-                moment.at(),
-                self.0.node,
-                privilege_set(privileges),
-                on.as_deref(),
-                effective.unwrap_or(false),
-            )?;
-            let identity = self.0.node;
-            let entries = grants.into_iter().map(|grant| GrantEntry { identity, grant }).collect();
-            Ok(GrantConnection(paging.page(moment, entries)?))
+            let (identity, privileges) = (self.0.node, privilege_set(privileges));
+            let (on, effective) = (on.as_deref(), effective.unwrap_or(false));
+            let find = |at: &Moment| {
+                let found = at.known.entitlements(at.at(), identity, privileges, on, effective)?;
+                Ok::<_, Failure>(found.into_iter().map(|grant| GrantEntry { identity, grant }).collect())
+            };
+            Ok(GrantConnection(paging.whole(moment, find)?))
         }
 
         /// What it authenticates with.
@@ -188,6 +207,16 @@ node!(
         /// What it can act as, directly.
         async fn can_assume(&self) -> Result<Vec<Identity>, Failure> {
             self.0.follow(EdgeKind::CanAssume, Direction::Out)
+        }
+
+        /// Who is MEMBER_OF it.
+        async fn members(&self) -> Result<Vec<Identity>, Failure> {
+            self.0.follow(EdgeKind::MemberOf, Direction::In)
+        }
+
+        /// Who CAN_ASSUME it.
+        async fn assumable_by(&self) -> Result<Vec<Identity>, Failure> {
+            self.0.follow(EdgeKind::CanAssume, Direction::In)
         }
 
         /// Observed use, grouped by privilege and resource and in this order (no resource first): counts per outcome, first and last time.
@@ -249,8 +278,27 @@ node!(
                 explained,
                 posture_known,
             };
-            let found = moment.known.uncovered(moment.at(), self.0.node, &filter)?;
-            Ok(ObservationConnection(paging.page(moment, found)?))
+            let list = query::EventList::Uncovered { identity: self.0.node, filter };
+            Ok(ObservationConnection(paging.events(moment, list)?))
+        }
+
+        /// The observations behind usedDeadSecret, by (time, ledger index).
+        async fn dead_secret_uses(
+            &self,
+            context: &Context<'_>,
+            during: Window,
+            grace_after: Option<Duration>,
+            #[graphql(default_with = "Some(false)")] survivors: Option<bool>,
+            #[graphql(default_with = "Some(100)")] first: Option<i32>,
+            after: Option<String>,
+        ) -> Result<ObservationConnection, Failure> {
+            let filter = DeadSecretWhere { during, grace_after, survivors };
+            self.0.dead_uses(context, filter, first, after)
+        }
+
+        /// The pairs behind newSource, by their first observation.
+        async fn new_sources(&self, of: SourceDimension, during: Window) -> Result<Vec<NewSource>, Failure> {
+            self.0.new_sources(of, during)
         }
 
         /// What was looked at, as ObservedWhere has it, and what was not. The window has a beginning: from or last.
@@ -296,8 +344,8 @@ node!(
             let moment = paging.moment_beside(Asked::of(context)?, &self.0.moment)?;
             let filter = filter.unwrap_or_default().read().under("where")?;
             let during = during.read().under("during")?;
-            let found = moment.known.observations(moment.at(), Some(self.0.node), &filter, &during)?;
-            Ok(ObservationConnection(paging.page(moment, found)?))
+            let list = query::EventList::Observations { identity: Some(self.0.node), filter, during };
+            Ok(ObservationConnection(paging.events(moment, list)?))
         }
 
         /// The earliest of its SUCCESS observations up to and at asOf.
@@ -393,6 +441,25 @@ node!(Secret, "An API key, token, certificate, password, SSH key or signing key.
     /// What it is delivered to, or found in.
     async fn mounted_by(&self) -> Result<Vec<Workload>, Failure> {
         self.0.follow(EdgeKind::Mounts, Direction::In)
+    }
+
+    /// The observations behind usedDead, by (time, ledger index).
+    async fn dead_uses(
+        &self,
+        context: &Context<'_>,
+        during: Window,
+        grace_after: Option<Duration>,
+        #[graphql(default_with = "Some(false)")] survivors: Option<bool>,
+        #[graphql(default_with = "Some(100)")] first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<ObservationConnection, Failure> {
+        let filter = DeadSecretWhere { during, grace_after, survivors };
+        self.0.dead_uses(context, filter, first, after)
+    }
+
+    /// The pairs behind newSource, by their first observation.
+    async fn new_sources(&self, of: SourceDimension, during: Window) -> Result<Vec<NewSource>, Failure> {
+        self.0.new_sources(of, during)
     }
 });
 

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use asof_model::PrivilegeSet;
+use asof_model::{Observation as Seen, PrivilegeSet};
 use asof_query::{Event, Recorded};
 use async_graphql::{ID, Object};
 
@@ -19,7 +19,6 @@ use crate::state::{Attribute, attributes, given};
 #[derive(Clone)]
 pub(crate) struct Observation {
     event: Event,
-    recorded: Arc<Recorded<asof_model::Observation>>,
     moment: Moment,
 }
 
@@ -27,19 +26,24 @@ impl Shown for Observation {
     type Entry = Event;
 
     fn show(event: &Event, moment: &Moment) -> Result<Self, Failure> {
-        let recorded = Arc::new(moment.known.reader().observation(event.index)?);
-        Ok(Self { event: *event, recorded, moment: moment.clone() })
+        Ok(Self { event: *event, moment: moment.clone() })
     }
 }
 
 impl Observation {
-    fn seen(&self) -> &asof_model::Observation {
-        &self.recorded.record
+    /// The whole record; a page holds one of them at a time.
+    fn recorded(&self) -> Result<Arc<Recorded<Seen>>, Failure> {
+        self.moment.observation(self.event.index)
     }
-}
 
-fn id(text: &str) -> Option<ID> {
-    given(text).map(Into::into)
+    /// A member that is given.
+    fn text(&self, of: impl FnOnce(&Seen) -> &str) -> Result<Option<String>, Failure> {
+        Ok(given(of(&self.recorded()?.record)))
+    }
+
+    fn id(&self, of: impl FnOnce(&Seen) -> &str) -> Result<Option<ID>, Failure> {
+        Ok(self.text(of)?.map(Into::into))
+    }
 }
 
 /// Something that one identity did, once. Ids alone: what they name need not exist at asOf. What the record does not give is null.
@@ -51,13 +55,13 @@ impl Observation {
     }
 
     /// Which collector told it.
-    async fn source(&self) -> &str {
-        &self.recorded.source
+    async fn source(&self) -> Result<String, Failure> {
+        Ok(self.recorded()?.source.to_string())
     }
 
     /// Unique per source.
-    async fn event_id(&self) -> Option<String> {
-        given(&self.seen().event_id)
+    async fn event_id(&self) -> Result<Option<String>, Failure> {
+        self.text(|seen| &seen.event_id)
     }
 
     /// When it happened.
@@ -66,33 +70,33 @@ impl Observation {
     }
 
     /// Whose permissions were used.
-    async fn identity(&self) -> ID {
-        self.seen().identity.as_str().into()
+    async fn identity(&self) -> Result<ID, Failure> {
+        Ok(self.recorded()?.record.identity.as_str().into())
     }
 
     /// Who stood behind: the identity that assumed `identity`.
-    async fn actor(&self) -> Option<ID> {
-        id(&self.seen().actor)
+    async fn actor(&self) -> Result<Option<ID>, Failure> {
+        self.id(|seen| &seen.actor)
     }
 
     /// With which secret.
-    async fn secret(&self) -> Option<ID> {
-        id(&self.seen().secret)
+    async fn secret(&self) -> Result<Option<ID>, Failure> {
+        self.id(|seen| &seen.secret)
     }
 
     /// From which workload.
-    async fn workload(&self) -> Option<ID> {
-        id(&self.seen().workload)
+    async fn workload(&self) -> Result<Option<ID>, Failure> {
+        self.id(|seen| &seen.workload)
     }
 
     /// On what.
-    async fn resource(&self) -> Option<ID> {
-        id(&self.seen().resource)
+    async fn resource(&self) -> Result<Option<ID>, Failure> {
+        self.id(|seen| &seen.resource)
     }
 
     /// The source's own name of the action.
-    async fn action(&self) -> Option<String> {
-        given(&self.seen().action)
+    async fn action(&self) -> Result<Option<String>, Failure> {
+        self.text(|seen| &seen.action)
     }
 
     /// The action's class.
@@ -106,28 +110,28 @@ impl Observation {
     }
 
     /// From which address.
-    async fn source_ip(&self) -> Option<String> {
-        given(&self.seen().source_ip)
+    async fn source_ip(&self) -> Result<Option<String>, Failure> {
+        self.text(|seen| &seen.source_ip)
     }
 
     /// Where.
-    async fn region(&self) -> Option<String> {
-        given(&self.seen().region)
+    async fn region(&self) -> Result<Option<String>, Failure> {
+        self.text(|seen| &seen.region)
     }
 
     /// The provider's session.
-    async fn session(&self) -> Option<String> {
-        given(&self.seen().session)
+    async fn session(&self) -> Result<Option<String>, Failure> {
+        self.text(|seen| &seen.session)
     }
 
     /// Free pairs, by key.
-    async fn attributes(&self) -> Vec<Attribute> {
-        attributes(&self.seen().attributes)
+    async fn attributes(&self) -> Result<Vec<Attribute>, Failure> {
+        Ok(attributes(&self.recorded()?.record.attributes))
     }
 
     /// What the provider itself said allowed it, as recorded.
-    async fn granted_by(&self) -> &[String] {
-        &self.seen().granted_by
+    async fn granted_by(&self) -> Result<Vec<String>, Failure> {
+        Ok(self.recorded()?.record.granted_by.clone())
     }
 
     /// Its identity may hold this privilege, as itself, on this resource (on `*`, where it names none) at its own time.

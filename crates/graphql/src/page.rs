@@ -3,11 +3,13 @@
 use async_graphql::{Object, SimpleObject};
 
 use crate::any::{Grant, Node};
-use crate::asked::{Asked, Moment, Page, Snapshot, count};
-use crate::change::{Change, GrantEntry};
+use crate::asked::{Asked, Moment, Snapshot, count};
+use crate::change::{Change, ChangeEntry, GrantEntry};
+use crate::coverage::StatedCoverage;
 use crate::failure::Failure;
 use crate::node::{Identity, Secret};
 use crate::observation::Observation;
+use crate::paging::{Lazy, Page};
 
 /// An entry of a list as it is shown.
 pub(crate) trait Shown: Sized {
@@ -22,15 +24,8 @@ impl<T> Page<T> {
         self.entries.iter().map(|entry| S::show(entry, &self.moment)).collect()
     }
 
-    fn cursor(&self, place: usize) -> String {
-        self.seal.cursor(self.moment.point, (self.start + place) as u64)
-    }
-
     fn info(&self) -> PageInfo {
-        PageInfo {
-            has_next_page: self.start + self.entries.len() < self.total,
-            end_cursor: self.entries.len().checked_sub(1).map(|last| self.cursor(last)),
-        }
+        PageInfo { has_next_page: self.more, end_cursor: self.end() }
     }
 }
 
@@ -44,17 +39,25 @@ pub(crate) struct PageInfo {
 }
 
 macro_rules! connection {
-    ($connection:ident, $edge:ident, $shown:ty, $entry:ty, $what:literal) => {
+    ($connection:ident, $edge:ident, $shown:ty, $entry:ty, $what:literal $(, $omitted:ty)?) => {
         #[doc = concat!("A page of ", $what, ", and how many match in all.")]
-        pub(crate) struct $connection(pub(crate) Page<$entry>);
+        pub(crate) struct $connection(pub(crate) Page<$entry> $(, pub(crate) $omitted)?);
 
         #[doc = concat!("A page of ", $what, ", and how many match in all.")]
         #[Object]
         impl $connection {
             /// Of all that match, whatever the page.
             async fn total_count(&self) -> Result<i32, Failure> {
-                count(self.0.total)
+                count(self.0.total.get()?)
             }
+
+            $(
+                /// How many nodes are deleted at asOf that would match, too, were they among the candidates; 0 with includeDeleted.
+                async fn omitted_deleted(&self) -> Result<i32, Failure> {
+                    let omitted: &$omitted = &self.1;
+                    count(omitted.get()?)
+                }
+            )?
 
             /// The page's entries.
             async fn nodes(&self) -> Result<Vec<$shown>, Failure> {
@@ -63,8 +66,8 @@ macro_rules! connection {
 
             /// The page's entries, each with its cursor.
             async fn edges(&self) -> Result<Vec<$edge>, Failure> {
-                let shown = self.0.shown()?.into_iter().enumerate();
-                Ok(shown.map(|(place, node)| $edge { node, cursor: self.0.cursor(place) }).collect())
+                let edge = |(node, cursor)| $edge { node, cursor };
+                Ok(self.0.shown()?.into_iter().zip(self.0.cursors()).map(edge).collect())
             }
 
             /// Where the list goes on.
@@ -89,9 +92,10 @@ macro_rules! connection {
     };
 }
 
-connection!(IdentityConnection, IdentityEdge, Identity, asof_query::Node, "identities");
-connection!(SecretConnection, SecretEdge, Secret, asof_query::Node, "secrets");
-connection!(NodeConnection, NodeEdge, Node, asof_query::Node, "nodes of one kind");
+connection!(IdentityConnection, IdentityEdge, Identity, asof_query::Node, "identities", Lazy);
+connection!(SecretConnection, SecretEdge, Secret, asof_query::Node, "secrets", Lazy);
+connection!(NodeConnection, NodeEdge, Node, asof_query::Node, "nodes of one kind", Lazy);
 connection!(ObservationConnection, ObservationEdge, Observation, asof_query::Event, "observations");
-connection!(ChangeConnection, ChangeEdge, Change, asof_query::Change, "changes");
+connection!(ChangeConnection, ChangeEdge, Change, ChangeEntry, "changes");
+connection!(CoverageConnection, CoverageEdge, StatedCoverage, u32, "coverages");
 connection!(GrantConnection, GrantEdge, Grant, GrantEntry, "grants");

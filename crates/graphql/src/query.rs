@@ -2,30 +2,48 @@
 
 #![expect(clippy::unused_async, reason = "resolvers are async by form; these read and do not wait")]
 
+use std::sync::Arc;
+
 use asof_engine::PointRequest;
-use asof_model::NodeKind as Kind;
-use asof_query as query;
+use asof_model::{Instant, NodeKind as Kind};
+use asof_query::{self as query, Known, QueryError};
 use async_graphql::{Context, ID, Object};
 
 use crate::any::Node;
-use crate::asked::{Asked, Paging, Snapshot, count, hex, how_many};
+use crate::asked::{Asked, Moment, Snapshot, count, hex, how_many};
+use crate::change::ChangeEntry;
 use crate::cursor::List;
 use crate::enums::{IdentityOrder, NodeKind, Privilege};
 use crate::failure::{Failure, Under as _};
 use crate::input::{
-    At, ChangeWhere, IdentityWhere, NodeWhere, ObservationWhere, Read as _, SecretWhere, Window,
-    privilege_set, read,
+    At, ChangeWhere, CoverageWhere, IdentityWhere, NodeWhere, ObservationWhere, Read as _, SecretWhere,
+    Window, privilege_set, read,
 };
 use crate::node::{Identity, Secret};
 use crate::page::{
-    ChangeConnection, IdentityConnection, NodeConnection, ObservationConnection, SecretConnection, Shown as _,
+    ChangeConnection, CoverageConnection, IdentityConnection, NodeConnection, ObservationConnection,
+    SecretConnection, Shown as _,
 };
+use crate::paging::{Lazy, Paging};
 use crate::results::{BlastRadius, Facet, Hop, LedgerInfo, Path, TrendPoint};
 use crate::scalars::{Duration, Long};
 
 /// Every question. Those with `at` speak of that point; root fields that name none all see the same one. includeDeleted: the candidates
 /// are also the nodes that are deleted at asOf (in trend, at the step).
 pub(crate) struct Query;
+
+/// How many deleted nodes would match: counted when it is asked for, where they are not among the candidates.
+fn omitted(
+    moment: &Moment,
+    include_deleted: bool,
+    count: impl Fn(&Known, Instant) -> Result<u64, QueryError> + Send + Sync + 'static,
+) -> Lazy {
+    if include_deleted {
+        return Lazy::known(0);
+    }
+    let (known, at) = (Arc::clone(&moment.known), moment.at());
+    Lazy::new(move || count(&known, at))
+}
 
 /// A non-negative Int.
 fn hops(given: Option<i32>, otherwise: u32) -> Result<u32, Failure> {
@@ -53,8 +71,11 @@ impl Query {
         let moment = paging.moment(Asked::of(context)?, at)?;
         let filter = read(filter, "where")?.unwrap_or_default();
         let order = order_by.map(Into::into).unwrap_or_default();
-        let found = moment.known.identities(moment.at(), &filter, include_deleted.unwrap_or(false), order)?;
-        Ok(IdentityConnection(paging.page(moment, found)?))
+        let deleted = include_deleted.unwrap_or(false);
+        let find = |at: &Moment| at.known.identities(at.at(), &filter, deleted, order);
+        let asked = filter.clone();
+        let omitted = omitted(&moment, deleted, move |known, at| known.omitted_identities(at, &asked));
+        Ok(IdentityConnection(paging.whole(moment, find)?, omitted))
     }
 
     /// One identity, where it exists.
@@ -81,8 +102,11 @@ impl Query {
         let paging = Paging::read(context, List::Secrets, "", first, after)?;
         let moment = paging.moment(Asked::of(context)?, at)?;
         let filter = read(filter, "where")?.unwrap_or_default();
-        let found = moment.known.secrets(moment.at(), &filter, include_deleted.unwrap_or(false))?;
-        Ok(SecretConnection(paging.page(moment, found)?))
+        let deleted = include_deleted.unwrap_or(false);
+        let find = |at: &Moment| at.known.secrets(at.at(), &filter, deleted);
+        let asked = filter.clone();
+        let omitted = omitted(&moment, deleted, move |known, at| known.omitted_secrets(at, &asked));
+        Ok(SecretConnection(paging.whole(moment, find)?, omitted))
     }
 
     /// One secret, where it exists.
@@ -106,9 +130,11 @@ impl Query {
         let paging = Paging::read(context, List::Nodes, "", first, after)?;
         let moment = paging.moment(Asked::of(context)?, at)?;
         let filter = read(filter, "where")?.unwrap_or_default();
-        let found =
-            moment.known.nodes(moment.at(), kind.into(), &filter, include_deleted.unwrap_or(false))?;
-        Ok(NodeConnection(paging.page(moment, found)?))
+        let deleted = include_deleted.unwrap_or(false);
+        let (kind, asked) = (kind.into(), filter.clone());
+        let find = |at: &Moment| at.known.nodes(at.at(), kind, &filter, deleted);
+        let omitted = omitted(&moment, deleted, move |known, at| known.omitted_nodes(at, kind, &asked));
+        Ok(NodeConnection(paging.whole(moment, find)?, omitted))
     }
 
     /// One node, where it exists.
@@ -136,8 +162,8 @@ impl Query {
         let paging = Paging::read(context, List::Observations, "", first, after)?;
         let moment = paging.moment(Asked::of(context)?, at)?;
         let (filter, during) = (read(filter, "where")?.unwrap_or_default(), during.read().under("during")?);
-        let found = moment.known.observations(moment.at(), None, &filter, &during)?;
-        Ok(ObservationConnection(paging.page(moment, found)?))
+        let list = query::EventList::Observations { identity: None, filter, during };
+        Ok(ObservationConnection(paging.events(moment, list)?))
     }
 
     /// Nodes and edges that came into force, changed or ended within the window, in order of valid time.
@@ -153,8 +179,11 @@ impl Query {
         let paging = Paging::read(context, List::Changes, "", first, after)?;
         let moment = paging.moment(Asked::of(context)?, at)?;
         let (filter, during) = (read(filter, "where")?.unwrap_or_default(), during.read().under("during")?);
-        let found = moment.known.changes(moment.at(), &filter, &during)?;
-        Ok(ChangeConnection(paging.page(moment, found)?))
+        let find = |at: &Moment| {
+            let found = at.known.changes(at.at(), &filter, &during)?;
+            Ok::<_, Failure>(found.into_iter().map(ChangeEntry::from).collect())
+        };
+        Ok(ChangeConnection(paging.whole(moment, find)?))
     }
 
     /// How many identities match at the start of every step of the window: a chart's data.
@@ -173,7 +202,7 @@ impl Query {
         let points =
             moment.known.trend(moment.at(), &filter, &during, every, include_deleted.unwrap_or(false))?;
         let shown = |(start, matching): (_, u64)| {
-            Ok(TrendPoint { start: asof_model::Instant::into(start), count: count(matching as usize)? })
+            Ok(TrendPoint { start: Instant::into(start), count: count(matching)? })
         };
         points.into_iter().map(shown).collect()
     }
@@ -201,14 +230,16 @@ impl Query {
         let filter = read(filter, "where")?.unwrap_or_default();
         let mut found = moment.known.facets(moment.at(), &filter, &by, include_deleted.unwrap_or(false))?;
         found.truncate(first);
-        found.into_iter().map(|(value, n)| Ok(Facet { value, count: count(n as usize)? })).collect()
+        found.into_iter().map(|(value, n)| Ok(Facet { value, count: count(n)? })).collect()
     }
 
-    /// Who and what is reached from an identity by the edges in force at asOf.
+    /// Who and what is reached by the edges in force at asOf from an IDENTITY, a SECRET or a WORKLOAD; another fromKind is an error.
+    #[expect(clippy::too_many_arguments, reason = "the contract's")]
     async fn blast_radius(
         &self,
         context: &Context<'_>,
         from: ID,
+        #[graphql(default_with = "Some(NodeKind::Identity)")] from_kind: Option<NodeKind>,
         privileges: Option<Vec<Privilege>>,
         #[graphql(default_with = "Some(4)")] max_hops: Option<i32>,
         at: Option<At>,
@@ -216,7 +247,9 @@ impl Query {
     ) -> Result<BlastRadius, Failure> {
         let asked = Asked::of(context)?;
         let (moment, first) = (asked.moment(at)?, how_many(first, 100)?);
-        let start = moment.known.reader().lookup(Kind::Identity, &from)?;
+        let kind = from_kind.map_or(Kind::Identity, Into::into);
+        query::BlastRadius::starts_at(kind).map_err(Failure::from).under("fromKind")?;
+        let start = moment.known.reader().lookup(kind, &from)?;
         let found =
             moment.known.blast_radius(moment.at(), start, privilege_set(privileges), hops(max_hops, 4)?)?;
         let reached = found.identities.iter().chain(&found.resources).take(first);
@@ -235,7 +268,8 @@ impl Query {
         })
     }
 
-    /// Shortest first. Over posture edges in force at asOf; with observedDuring also over identities seen acting as others then.
+    /// Shortest first. Over posture edges in force at asOf; with observedDuring also over identities seen acting as others then. From a
+    /// SECRET, the first step is to an identity that authenticates with it; a secret met on the way ends a path.
     #[expect(clippy::too_many_arguments, reason = "the contract's")]
     async fn paths(
         &self,
@@ -268,6 +302,25 @@ impl Query {
     ) -> Result<String, Failure> {
         let moment = Asked::of(context)?.moment(at)?;
         Ok(moment.known.explain(moment.at(), &filter.read().under("where")?)?)
+    }
+
+    /// The coverages whose state is a value at asOf, with who stated them, by first appearance.
+    async fn coverages(
+        &self,
+        context: &Context<'_>,
+        #[graphql(name = "where")] filter: Option<CoverageWhere>,
+        at: Option<At>,
+        #[graphql(default_with = "Some(100)")] first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<CoverageConnection, Failure> {
+        let paging = Paging::read(context, List::Coverages, "", first, after)?;
+        let moment = paging.moment(Asked::of(context)?, at)?;
+        let filter = read(filter, "where")?.unwrap_or_default();
+        let find = |at: &Moment| {
+            let found = at.known.stated_coverages(at.at(), &filter)?;
+            Ok::<_, Failure>(found.into_iter().map(|stated| stated.ordinal).collect())
+        };
+        Ok(CoverageConnection(paging.whole(moment, find)?))
     }
 
     /// The ledger, as all root fields that name no point see it.

@@ -9,6 +9,7 @@ use crate::change::Step;
 use crate::enums::{NodeKind, Privilege, privileges};
 use crate::failure::Failure;
 use crate::node::Entitlement;
+use crate::observation::Observation;
 use crate::page::Shown as _;
 use crate::scalars::{DateTime, Long};
 
@@ -138,6 +139,25 @@ pub(crate) struct PrivilegeCount {
     errors: Long,
 }
 
+/// A source that a node was first seen from: its id or text, and the earliest SUCCESS observation of the pair (the first in the ledger among
+/// those of that time).
+#[derive(SimpleObject)]
+pub(crate) struct NewSource {
+    /// The source's id or text.
+    source: String,
+    /// The earliest of the pair.
+    first: Observation,
+}
+
+impl NewSource {
+    pub(crate) fn show(new: &query::NewSource, moment: &Moment) -> Result<Self, Failure> {
+        Ok(Self {
+            source: moment.known.source_text(new.source)?.to_string(),
+            first: Observation::show(&new.first, moment)?,
+        })
+    }
+}
+
 /// How many match at the start of a step.
 #[derive(SimpleObject)]
 pub(crate) struct TrendPoint {
@@ -159,10 +179,12 @@ pub(crate) struct Facet {
 /// The identities within maxHops over MEMBER_OF and CAN_ASSUME, the start itself at distance 0, and the existing resources on which the
 /// start, or one of them that another of them nearer than maxHops can assume, is as itself (with its bundle) allowed one of the
 /// privileges (absent: any); a resource is as far as the nearest such identity.
+/// From a secret or a workload that exists: the identities with an AUTHENTICATES_WITH edge to it, or that it has a RUNS_AS edge to, are at
+/// distance 1 and act as themselves; the start is no identity and is not among the hops.
 /// hops: identities, then resources, each by distance, then appearance; the first ones alone.
 #[derive(SimpleObject)]
 pub(crate) struct BlastRadius {
-    /// How many are reached, the start itself among them.
+    /// How many are reached, the start among them where it is one.
     pub(crate) identities: Long,
     /// How many are reached.
     pub(crate) resources: Long,

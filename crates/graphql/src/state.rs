@@ -1,6 +1,6 @@
 //! What facts state, and of what.
 
-use asof_model::{Instant, NodeValue, SecretValue, StatementOp, Value};
+use asof_model::{Fact, Instant, NodeValue, Record, SecretValue, StatementOp, Value};
 use asof_query::{Key, Recorded};
 use async_graphql::{ID, SimpleObject};
 
@@ -162,6 +162,25 @@ pub(crate) struct Revision {
 }
 
 impl Revision {
+    /// A record as it stands in the ledger.
+    pub(crate) fn recorded(record: &Record, fact: &Fact) -> Self {
+        let (op, state) = match &fact.op {
+            asof_model::Op::Put(value) => (Op::Put, Some(State::stated(value))),
+            asof_model::Op::Delete => (Op::Delete, None),
+            asof_model::Op::End => (Op::End, None),
+        };
+        Self {
+            ledger_index: Long(record.index),
+            recorded_at: record.recorded_at.into(),
+            source: record.source.clone(),
+            op,
+            subject: Subject::named(&record.source, &fact.subject),
+            valid_from: fact.valid_from.into(),
+            valid_to: until(fact.valid_to),
+            state,
+        }
+    }
+
     pub(crate) fn new(
         moment: &Moment,
         key: Key,
@@ -209,6 +228,30 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
+    /// What a source's fact speaks of.
+    fn named(source: &str, subject: &asof_model::Subject) -> Self {
+        match subject {
+            asof_model::Subject::Node(node) => Self {
+                node_kind: Some(node.kind.into()),
+                id: Some(node.id.as_str().into()),
+                ..Self::default()
+            },
+            asof_model::Subject::Edge(edge) => Self {
+                edge_kind: Some(edge.kind.into()),
+                from_kind: Some(edge.from_kind().into()),
+                from: Some(edge.from.as_str().into()),
+                to_kind: Some(edge.to_kind.into()),
+                to: Some(edge.to.as_str().into()),
+                ..Self::default()
+            },
+            asof_model::Subject::Coverage(scope) => Self {
+                source: Some(source.to_owned()),
+                coverage_scope: Some(scope.clone()),
+                ..Self::default()
+            },
+        }
+    }
+
     pub(crate) fn of(moment: &Moment, key: Key) -> Result<Self, Failure> {
         Ok(match key {
             Key::Node(node) => Self {
@@ -225,11 +268,10 @@ impl Subject {
                 ..Self::default()
             },
             Key::Coverage(ordinal) => {
-                let all = moment.known.reader().coverages()?;
-                let named = all.iter().find(|(each, _, _)| *each == ordinal);
+                let named = moment.known.coverage_key(ordinal)?;
                 Self {
-                    source: named.map(|(_, source, _)| source.to_string()),
-                    coverage_scope: named.map(|(_, _, scope)| scope.to_string()),
+                    source: named.as_ref().map(|(_, source, _)| source.to_string()),
+                    coverage_scope: named.as_ref().map(|(_, _, scope)| scope.to_string()),
                     ..Self::default()
                 }
             }

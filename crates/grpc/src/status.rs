@@ -59,7 +59,7 @@ pub(crate) fn from_engine(error: EngineError) -> Status {
             "INTERNAL" => Code::Internal,
             _ => Code::InvalidArgument,
         },
-        EngineError::Busy => Code::ResourceExhausted,
+        EngineError::Busy { .. } => Code::ResourceExhausted,
         EngineError::Closed => Code::Unavailable,
         EngineError::Storage(_) => Code::Internal,
     };

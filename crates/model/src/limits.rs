@@ -9,6 +9,8 @@ pub struct Limits {
     pub records_per_batch: usize,
     /// Nodes and edges of one full listing.
     pub records_per_listing: usize,
+    /// Bytes of one full listing on the wire: it is held in memory until its commit.
+    pub listing_bytes: usize,
     /// Bytes of all texts of one record.
     pub bytes_per_record: usize,
     /// Bytes of an id.
@@ -33,6 +35,7 @@ impl Limits {
         batch_bytes: 16 << 20,
         records_per_batch: 20_000,
         records_per_listing: 2_000_000,
+        listing_bytes: 1 << 30,
         bytes_per_record: 256 << 10,
         id_bytes: 2_048,
         text_bytes: 2_048,

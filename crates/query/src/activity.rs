@@ -6,13 +6,11 @@ use std::ops::ControlFlow;
 use asof_model::{Duration, Instant, Interval, Outcome, Privilege, PrivilegeSet};
 
 use crate::holds::Ask;
-use crate::limits::{OBSERVATIONS_MAX, within};
+use crate::limits::{ENTRIES_MAX, within};
 use crate::lists::steps;
 use crate::on::On;
-use crate::seen::SeenTest;
 use crate::span::whole;
-use crate::used::Drift;
-use crate::{Event, EventAxis, Known, Node, ObservationWhere, QueryError, UncoveredWhere, Window, sets};
+use crate::{EventAxis, Known, Node, QueryError, Window, sets};
 
 /// Observations by outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -64,95 +62,6 @@ pub struct TimelinePoint {
 }
 
 impl Known {
-    /// The observations in the window that match, by (time, ledger index), of one identity or of all.
-    ///
-    /// # Errors
-    /// [`QueryError::Limit`] for more than [`OBSERVATIONS_MAX`]: [`Known::observations_page`] counts any number.
-    pub fn observations(
-        &self,
-        t: Instant,
-        identity: Option<Node>,
-        filter: &ObservationWhere,
-        during: &Window,
-    ) -> Result<Vec<Event>, QueryError> {
-        let (count, found) =
-            self.observations_page(t, identity, filter, during, None, OBSERVATIONS_MAX as usize)?;
-        within("observations", count, OBSERVATIONS_MAX, "OBSERVATIONS_MAX")?;
-        Ok(found)
-    }
-
-    /// How many observations in the window match, and the first ones of them after a (time, ledger index).
-    pub fn observations_page(
-        &self,
-        t: Instant,
-        identity: Option<Node>,
-        filter: &ObservationWhere,
-        during: &Window,
-        after: Option<(Instant, u64)>,
-        first: usize,
-    ) -> Result<(u64, Vec<Event>), QueryError> {
-        let window = during.bounds(t)?;
-        let test = SeenTest::of(&filter.seen, filter.identity.as_ref());
-        let (mut count, mut found) = (0, Vec::new());
-        let axis = match identity {
-            Some(node) => EventAxis::Identity(node.ordinal),
-            None => match self.narrowest(filter)? {
-                Some(axis) => axis,
-                None => return Ok((count, found)),
-            },
-        };
-        self.scan(axis, window, false, |event| {
-            if filter.explained.is_none_or(|wanted| wanted == event.explained)
-                && test.matches(self, event)?
-                && match filter.posture_known {
-                    Some(wanted) => self.posture_known(event)? == wanted,
-                    None => true,
-                }
-                && match filter.covered {
-                    Some(wanted) => self.covered(event, None, false)? == wanted,
-                    None => true,
-                }
-            {
-                count += 1;
-                if found.len() < first && after.is_none_or(|after| after < (event.time, event.index)) {
-                    found.push(*event);
-                }
-            }
-            Ok(ControlFlow::Continue(()))
-        })?;
-        Ok((count, found))
-    }
-
-    /// The axis that reads least; `None` where the filter names one id alone that nothing has.
-    fn narrowest(&self, filter: &ObservationWhere) -> Result<Option<EventAxis>, QueryError> {
-        use asof_model::NodeKind::{Identity, Secret};
-        if let Some(id) = filter.identity.as_ref().and_then(|wanted| wanted.eq.as_ref()) {
-            return Ok(self.reader().lookup(Identity, id)?.map(|node| EventAxis::Identity(node.ordinal)));
-        }
-        if let Some(id) = filter.seen.secret.as_ref().and_then(|wanted| wanted.eq.as_ref()) {
-            return Ok(self.reader().lookup(Secret, id)?.map(|node| EventAxis::Secret(node.ordinal)));
-        }
-        Ok(Some(EventAxis::All))
-    }
-
-    /// Drift of one identity: the observations themselves, by (time, ledger index).
-    pub fn uncovered(
-        &self,
-        t: Instant,
-        identity: Node,
-        filter: &UncoveredWhere,
-    ) -> Result<Vec<Event>, QueryError> {
-        let drift = Drift::of(filter, t)?;
-        let mut found = Vec::new();
-        self.scan(EventAxis::Identity(identity.ordinal), drift.window(), false, |event| {
-            if drift.is_drift(self, event)? {
-                found.push(*event);
-            }
-            Ok(ControlFlow::Continue(()))
-        })?;
-        Ok(found)
-    }
-
     /// Use grouped by privilege and resource, in this order: the resource by first appearance, none first.
     pub fn usage(
         &self,
@@ -164,6 +73,7 @@ impl Known {
         let mut groups: BTreeMap<(Privilege, Option<u32>), (Counts, Instant, Instant)> = BTreeMap::new();
         self.scan(EventAxis::Identity(identity.ordinal), during.bounds(t)?, false, |event| {
             if privileges.is_none_or(|wanted| wanted.contains(event.privilege)) {
+                within("groups of use", groups.len() as u64, ENTRIES_MAX, "ENTRIES_MAX")?;
                 let group = groups.entry((event.privilege, event.resource)).or_insert((
                     Counts::default(),
                     event.time,

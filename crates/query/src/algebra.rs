@@ -37,9 +37,11 @@ impl Window {
     }
 }
 
-/// All given members must match. What is absent or empty matches nothing, whatever is asked.
+/// All given members must match. What is absent or empty matches nothing but `present: false` alone.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TextMatch {
+    /// false: there is no text, that is, it is absent or empty. true: there is one.
+    pub present: Option<bool>,
     /// Equal.
     pub eq: Option<String>,
     /// One of these.
@@ -117,10 +119,24 @@ pub struct IdentityWhere {
     pub new_source: Option<NewSourceWhere>,
     /// The id of a workload that RUNS_AS it at T.
     pub runs_on: Option<TextMatch>,
+    /// Is in such a group at T.
+    pub member_of: Option<ReachWhere>,
+    /// Can assume such an identity at T.
+    pub can_assume: Option<ReachWhere>,
     /// Did not hold at the window's start, holds at its end.
     pub gained: Option<ChangedHoldsWhere>,
     /// Held at the window's start, does not at its end.
     pub lost: Option<ChangedHoldsWhere>,
+}
+
+/// One that it reaches over an edge in force at T. It is itself among these only over an edge to itself or, where
+/// `effective`, a cycle back to it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ReachWhere {
+    /// Its id; absent: any.
+    pub id: Option<TextMatch>,
+    /// Over one or more edges: over groups of groups, or as Holds has whom it can come to act as.
+    pub effective: bool,
 }
 
 /// Holds any of `privileges` on `on`.
@@ -301,6 +317,19 @@ pub struct SecretWhere {
     pub used_dead: Option<DeadSecretWhere>,
     /// Seen from a new source.
     pub new_source: Option<NewSourceWhere>,
+}
+
+/// Which coverages. All given members must match.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CoverageWhere {
+    /// Of these.
+    pub kinds: Option<Vec<CoverageKind>>,
+    /// Who states it.
+    pub source: Option<TextMatch>,
+    /// Its scope.
+    pub scope: Option<TextMatch>,
+    /// It speaks of this identity: one of its globs matches the id, or it has none.
+    pub identity: Option<String>,
 }
 
 /// What happened to a key at a moment.

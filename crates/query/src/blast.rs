@@ -1,4 +1,4 @@
-//! Who and what is reached from an identity.
+//! Who and what is reached from an identity, a secret or a workload.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use roaring::RoaringBitmap;
 
 use crate::known::Held;
 use crate::leaves::Exists;
+use crate::limits::{HOPS_MAX, MATCHED_MAX, within};
 use crate::plan::{Plan, check_at, everything};
 use crate::span::whole;
 use crate::walk::identity;
@@ -16,10 +17,25 @@ use crate::{Direction, Known, Node, QueryError, sets};
 /// The identities and existing resources reached, each with its distance; by distance, then first appearance.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BlastRadius {
-    /// The start itself first, at 0.
+    /// Where the start is an identity, it comes first, at 0.
     pub identities: Vec<(Node, u32)>,
     /// As far as the nearest identity that is allowed one of the privileges on it.
     pub resources: Vec<(Node, u32)>,
+}
+
+impl BlastRadius {
+    /// Whether it can start at a node of the kind.
+    ///
+    /// # Errors
+    /// [`QueryError::Invalid`] where it cannot.
+    pub fn starts_at(kind: NodeKind) -> Result<(), QueryError> {
+        match kind {
+            NodeKind::Identity | NodeKind::Secret | NodeKind::Workload => Ok(()),
+            kind => Err(QueryError::invalid(format!(
+                "a blast radius starts at an IDENTITY, a SECRET or a WORKLOAD, not at one of kind {kind}"
+            ))),
+        }
+    }
 }
 
 /// Which of the existing resources a scope matches.
@@ -28,6 +44,8 @@ struct Resources<'k> {
     existing: RoaringBitmap,
     ids: Vec<(u32, Arc<str>)>,
     by_scope: BTreeMap<String, Arc<RoaringBitmap>>,
+    /// How many ordinals these hold.
+    matched: u64,
 }
 
 impl<'k> Resources<'k> {
@@ -35,7 +53,7 @@ impl<'k> Resources<'k> {
         let kind = NodeKind::Resource;
         let exists = Plan::leaf(Exists { kind, t, include_deleted: false });
         let existing = exists.solve(known, &everything(known, kind)?)?;
-        Ok(Self { known, existing, ids: Vec::new(), by_scope: BTreeMap::new() })
+        Ok(Self { known, existing, ids: Vec::new(), by_scope: BTreeMap::new(), matched: 0 })
     }
 
     fn matching(&mut self, scope: &str) -> Result<Arc<RoaringBitmap>, QueryError> {
@@ -63,6 +81,11 @@ impl<'k> Resources<'k> {
                 }
             }
         }
+        if self.matched + found.len() > MATCHED_MAX {
+            self.by_scope.clear();
+            self.matched = 0;
+        }
+        self.matched += found.len();
         let found = Arc::new(found);
         self.by_scope.insert(scope.to_owned(), Arc::clone(&found));
         Ok(found)
@@ -99,9 +122,28 @@ impl<'k> Resources<'k> {
 }
 
 impl Known {
-    /// The identities within so many hops over MEMBER_OF and CAN_ASSUME, the start itself at 0, and the existing resources
-    /// on which the start, or one of them that another of them nearer than the last hop can assume, is as itself allowed
-    /// one of the privileges (absent: any).
+    /// Who acts as themselves from the start on, and how far away they are: an identity itself; those that authenticate
+    /// with a secret, or that a workload runs as, one hop away.
+    fn starters(&self, start: Node, t: Instant, max_hops: u32) -> Result<(Vec<u32>, u32), QueryError> {
+        let (edge, direction) = match start.kind {
+            NodeKind::Secret => (EdgeKind::AuthenticatesWith, Direction::In),
+            NodeKind::Workload => (EdgeKind::RunsAs, Direction::Out),
+            _ => return Ok((vec![start.ordinal], 0)),
+        };
+        if max_hops == 0 {
+            return Ok((Vec::new(), 1));
+        }
+        let found = self.follow_over(edge, start, direction, t, &mut whole())?;
+        Ok((found.into_iter().map(|node| node.ordinal).collect(), 1))
+    }
+
+    /// From an identity: those within so many hops over MEMBER_OF and CAN_ASSUME, the start itself at 0, and the existing
+    /// resources on which the start, or one of them that another of them nearer than the last hop can assume, is as itself
+    /// allowed one of the privileges (absent: any). From a secret, those that authenticate with it, and from a workload,
+    /// those that it runs as, act as themselves one hop away.
+    ///
+    /// # Errors
+    /// [`QueryError::Invalid`] for a start of another kind.
     pub fn blast_radius(
         &self,
         t: Instant,
@@ -109,12 +151,15 @@ impl Known {
         privileges: Option<PrivilegeSet>,
         max_hops: u32,
     ) -> Result<BlastRadius, QueryError> {
+        within("hops", u64::from(max_hops), HOPS_MAX, "HOPS_MAX")?;
         let Some(start) = from else { return Ok(BlastRadius::default()) };
+        BlastRadius::starts_at(start.kind)?;
         if !self.exists(start, t)? {
             return Ok(BlastRadius::default());
         }
-        let near = self.reach(start.ordinal, t, max_hops)?;
-        let mut acting = BTreeSet::from([(0, start.ordinal)]);
+        let (starters, distance) = self.starters(start, t, max_hops)?;
+        let near = self.reach(&starters, distance, t, max_hops)?;
+        let mut acting: BTreeSet<_> = starters.into_iter().map(|starter| (distance, starter)).collect();
         for (node, hops) in &near {
             if *hops < max_hops {
                 self.reader().check()?;

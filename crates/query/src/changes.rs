@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use asof_model::{EdgeKind, Instant, Interval, NodeKind, State};
 
+use crate::limits::keep;
 use crate::plan::check_at;
 use crate::span::same_state;
 use crate::{ChangeKind, ChangeWhere, Direction, Edge, Key, Known, Node, QueryError, Window};
@@ -41,6 +42,9 @@ impl ChangeWhere {
 
 impl Known {
     /// The changes of nodes and edges within the window, by (valid time, ledger index).
+    ///
+    /// # Errors
+    /// [`QueryError::Limit`] for more than [`crate::ENTRIES_MAX`].
     pub fn changes(
         &self,
         t: Instant,
@@ -135,7 +139,8 @@ impl Known {
                 && window.contains(piece.from)
             {
                 let (before, after) = (before.clone(), piece.state.clone());
-                found.push(Change { time: piece.from, ledger_index, kind, key, before, after });
+                let change = Change { time: piece.from, ledger_index, kind, key, before, after };
+                keep(found, change, "changes")?;
             }
             (before, ruled) = (&piece.state, piece.ruler);
         }

@@ -7,9 +7,11 @@ use crate::leaves::{Ask, Created, Exists, Id, Linked, Stated};
 use crate::limits::{FILTER_MEMBERS_MAX, within};
 use crate::observed::Looks;
 use crate::plan::{Leaf, Plan, one_by_one};
-use crate::used::{Drift, NewSource, Role, Used, UsedDead, Watched};
+use crate::reaches::Reaches;
+use crate::used::{Drift, NewSources, Role, Used, UsedDead, Watched};
 use crate::{
-    Direction, HoldsWhere, IdentityWhere, Known, NodeWhere, ObservedWhere, QueryError, SecretWhere, TextMatch,
+    Direction, HoldsWhere, IdentityWhere, Known, NodeWhere, ObservedWhere, QueryError, ReachWhere,
+    SecretWhere, TextMatch,
 };
 
 /// Makes plans for one moment.
@@ -63,11 +65,19 @@ impl Planner {
     }
 
     fn linked_id<'a>(&self, kinds: (NodeKind, NodeKind), edge: EdgeKind, wanted: &'a TextMatch) -> Plan<'a> {
-        self.linked(kinds, edge, Plan::leaf(Id { kind: kinds.1, wanted }))
+        some_end(kinds.1, wanted, |other| self.linked(kinds, edge, other))
     }
 
     fn is_linked<'a>(&self, kinds: (NodeKind, NodeKind), edge: EdgeKind, wanted: bool) -> Plan<'a> {
         is_so(wanted, self.linked(kinds, edge, Plan::And(Vec::new())))
+    }
+
+    /// Reaches such an identity.
+    fn reaches<'a>(&self, edge: EdgeKind, wanted: &'a ReachWhere) -> Plan<'a> {
+        const ANY: &TextMatch = &TextMatch::ANY;
+        let (effective, t) = (wanted.effective, self.t);
+        let reaches = |other| Plan::leaf(Reaches { edge, effective, t, other });
+        some_end(NodeKind::Identity, wanted.id.as_ref().unwrap_or(ANY), reaches)
     }
 
     /// The members that all kinds share.
@@ -130,6 +140,11 @@ impl Planner {
         }
         if let Some(wanted) = &filter.runs_on {
             plans.push(self.linked_id((KIND, NodeKind::Workload), EdgeKind::RunsAs, wanted));
+        }
+        for (edge, wanted) in
+            [(EdgeKind::MemberOf, &filter.member_of), (EdgeKind::CanAssume, &filter.can_assume)]
+        {
+            plans.extend(wanted.as_ref().map(|wanted| self.reaches(edge, wanted)));
         }
         if let Some(wanted) = &filter.created_during {
             plans.push(Plan::leaf(Created { kind: KIND, window: wanted.bounds(t)? }));
@@ -225,7 +240,7 @@ impl Planner {
             plans.push(Plan::leaf(Watched { watch: UsedDead::of(wanted, self.t)?, role }));
         }
         if let Some(wanted) = new_source {
-            plans.push(Plan::leaf(Watched { watch: NewSource::of(wanted, self.t)?, role }));
+            plans.push(Plan::leaf(Watched { watch: NewSources::of(wanted, self.t)?, role }));
         }
         Ok(())
     }
@@ -243,6 +258,22 @@ impl Planner {
             plans.push(Plan::leaf(HoldsAt { what: What::of(filter), t: self.t }));
         }
         Ok(Plan::all_of(plans))
+    }
+}
+
+/// The id of some end matches or, where there is to be none, there is no end.
+fn some_end<'a>(
+    kind: NodeKind,
+    wanted: &'a TextMatch,
+    linked: impl FnOnce(Plan<'a>) -> Plan<'a>,
+) -> Plan<'a> {
+    // Every end has an id.
+    let any = || Plan::And(Vec::new());
+    match (wanted.present, wanted.asks_no_more()) {
+        (Some(false), true) => Plan::none_of(linked(any())),
+        (Some(false), false) => Plan::any_of(Vec::new()),
+        (_, true) => linked(any()),
+        (_, false) => linked(Plan::leaf(Id { kind, wanted })),
     }
 }
 

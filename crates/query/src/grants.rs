@@ -2,6 +2,7 @@
 
 use asof_model::{EdgeKind, Instant, NodeKind, PrivilegeSet};
 
+use crate::limits::keep;
 use crate::on::On;
 use crate::span::whole;
 use crate::walk::identity;
@@ -30,14 +31,15 @@ impl Known {
     ) -> Result<Vec<Grant>, QueryError> {
         let on = On::text(on);
         let mut grants = Vec::new();
-        for holder in self.reach(identity.ordinal, t, if effective { u32::MAX } else { 0 })?.into_keys() {
+        for holder in self.reach(&[identity.ordinal], 0, t, if effective { u32::MAX } else { 0 })?.into_keys()
+        {
             self.reader().check()?;
             for held in self.held(holder, t, &mut whole())?.iter() {
                 let Some(said) = held.value.entitlement() else { continue };
                 if privileges.is_none_or(|wanted| wanted.intersects(said.privileges))
                     && said.scopes.iter().any(|scope| on.meets(scope))
                 {
-                    grants.push((held.node, holder));
+                    keep(&mut grants, (held.node, holder), "grants")?;
                 }
             }
         }

@@ -69,6 +69,7 @@ impl Known {
         let mut holdings = Vec::with_capacity(bundle.len());
         let mut allowed = PrivilegeSet::EMPTY;
         for member in bundle.iter().copied() {
+            self.reader().check()?;
             let held = self.held(member, t, span)?;
             for each in held.iter() {
                 allowed = sets::union(allowed, self.gives(each, ask)?);

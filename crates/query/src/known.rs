@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use asof_model::{EdgeKind, Instant, Interval, NodeKind, State, Timeline, Value};
 
-use crate::limits::{KEPT_MAX, Tuning};
+use crate::limits::{ENTRIES_MAX, KEPT_MAX, Tuning, within};
 use crate::memo::{Cache, Memo};
 use crate::span::{look, narrow, same_state, whole};
 use crate::{Direction, Edge, Key, Node, QueryError, Reader, Text};
@@ -28,9 +28,12 @@ pub(crate) struct CoverKey {
     pub effective: bool,
 }
 
-/// A coverage's timeline.
-#[derive(Debug)]
+/// A coverage, and its timeline.
+#[derive(Debug, Clone)]
 pub(crate) struct Coverage {
+    pub ordinal: u32,
+    pub source: Arc<str>,
+    pub scope: Arc<str>,
     pub timeline: Arc<Timeline>,
 }
 
@@ -142,6 +145,9 @@ impl Known {
     }
 
     /// The other ends of a node's edges of a kind in force at a moment, by first appearance.
+    ///
+    /// # Errors
+    /// [`QueryError::Limit`] for more than [`ENTRIES_MAX`].
     pub fn follow(
         &self,
         kind: EdgeKind,
@@ -150,6 +156,7 @@ impl Known {
         t: Instant,
     ) -> Result<Vec<Node>, QueryError> {
         let found = self.follow_over(kind, node, direction, t, &mut whole())?;
+        within("neighbours", found.len() as u64, ENTRIES_MAX, "ENTRIES_MAX")?;
         self.by_appearance(found)
     }
 
@@ -222,7 +229,15 @@ impl Known {
             .reader
             .coverages()?
             .iter()
-            .map(|(ordinal, _, _)| Ok(Coverage { timeline: self.reader.timeline(Key::Coverage(*ordinal))? }))
+            .map(|(ordinal, source, scope)| {
+                self.reader.check()?;
+                Ok(Coverage {
+                    ordinal: *ordinal,
+                    source: Arc::clone(source),
+                    scope: Arc::clone(scope),
+                    timeline: self.reader.timeline(Key::Coverage(*ordinal))?,
+                })
+            })
             .collect::<Result<_, QueryError>>()?;
         Ok(Arc::clone(self.coverages.get_or_init(|| loaded)))
     }

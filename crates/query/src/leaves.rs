@@ -1,6 +1,6 @@
 //! Members of filters about a node's own state, its existence, and its neighbours.
 
-use asof_model::{EdgeKind, Instant, Interval, NodeKind, NodeValue, SecretValue};
+use asof_model::{EdgeKind, Instant, Interval, NodeKind, NodeValue, SecretValue, State};
 use roaring::RoaringBitmap;
 
 use crate::plan::{Leaf, Plan, all_may, check_at, everything, one_by_one};
@@ -35,6 +35,31 @@ impl Leaf for Exists {
 
     fn matches(&self, known: &Known, ordinal: u32) -> Result<bool, QueryError> {
         known.listed(Node { kind: self.kind, ordinal }, self.t, self.include_deleted)
+    }
+}
+
+/// Is deleted at T.
+pub(crate) struct Deleted {
+    pub kind: NodeKind,
+    pub t: Instant,
+}
+
+impl Leaf for Deleted {
+    fn name(&self) -> String {
+        "is deleted".to_owned()
+    }
+
+    fn cost(&self) -> u8 {
+        12
+    }
+
+    fn bounds(&self, known: &Known, scope: &RoaringBitmap) -> Result<Candidates, QueryError> {
+        let existing = known.reader().existing(self.kind, self.t)?;
+        Ok(Candidates { sure: RoaringBitmap::new(), maybe: scope - &existing.sure })
+    }
+
+    fn matches(&self, known: &Known, ordinal: u32) -> Result<bool, QueryError> {
+        Ok(known.state(Key::Node(Node { kind: self.kind, ordinal }), self.t)? == State::Deleted)
     }
 }
 
@@ -90,15 +115,19 @@ pub(crate) struct Stated<'a> {
 }
 
 impl Stated<'_> {
-    fn says(&self, said: &NodeValue) -> bool {
+    /// Where there is no value, there is no text.
+    fn says(&self, said: Option<&NodeValue>) -> bool {
         match &self.ask {
-            Ask::Name(wanted) => wanted.matches(&said.name),
-            Ask::Type(wanted) => wanted.matches(&said.node_type),
-            Ask::Attribute(wanted) => said
-                .attributes
-                .get(&wanted.key)
-                .is_some_and(|value| wanted.value.as_ref().is_none_or(|wanted| wanted.matches(value))),
-            Ask::Inventoried | Ask::Secret(..) => true,
+            Ask::Name(wanted) => wanted.matches(said.map_or("", |said| &said.name)),
+            Ask::Type(wanted) => wanted.matches(said.map_or("", |said| &said.node_type)),
+            Ask::Attribute(AttributeMatch { key, value: wanted }) => {
+                let value = said.and_then(|said| said.attributes.get(key));
+                match wanted {
+                    Some(wanted) => wanted.matches(value.map_or("", String::as_str)),
+                    None => value.is_some(),
+                }
+            }
+            Ask::Inventoried | Ask::Secret(..) => said.is_some(),
         }
     }
 }
@@ -125,7 +154,7 @@ impl Leaf for Stated<'_> {
         let state = known.state(Key::Node(Node { kind: self.kind, ordinal }), self.t)?;
         Ok(match &self.ask {
             Ask::Secret(_, holds) => said_of(&state).is_some_and(|said| holds(&said)),
-            _ => state.value().and_then(|value| value.node()).is_some_and(|said| self.says(said)),
+            _ => self.says(state.value().and_then(|value| value.node())),
         })
     }
 }

@@ -4,15 +4,18 @@ use crate::QueryError;
 
 /// Steps of a `trend` or a `timeline`.
 pub const STEPS_MAX: u64 = 10_000;
-/// Observations held in memory at once.
-pub const OBSERVATIONS_MAX: u64 = 2_000_000;
-/// Hops of `paths`.
+/// Entries held in memory at once of a list other than of nodes or observations: changes, grants and the like.
+pub const ENTRIES_MAX: u64 = 1_000_000;
+/// Hops of `paths` and of `blastRadius`.
 pub const HOPS_MAX: u64 = 64;
 /// Members of one filter, with those nested in it.
 pub const FILTER_MEMBERS_MAX: u64 = 1_000;
 
 /// Stretches kept of what one identity holds, of bundles, and of the like, each.
 pub(crate) const KEPT_MAX: usize = 1 << 17;
+/// Resources kept as those that scopes match, all scopes together.
+pub(crate) const MATCHED_MAX: u64 = 1 << 24;
+
 /// From how many candidates on which way is taken. It changes no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tuning {
@@ -20,15 +23,24 @@ pub struct Tuning {
     pub few: u64,
     /// From so many candidates on a set at a time is computed, where that is cheaper than one by one.
     pub many: u64,
+    /// So many pairs of a node and what it was seen from are remembered at once.
+    pub remembered: usize,
 }
 
 impl Tuning {
     /// What is used unless said otherwise.
-    pub const DEFAULT: Self = Self { few: 32, many: 1_024 };
+    pub const DEFAULT: Self = Self { few: 32, many: 1_024, remembered: 1 << 23 };
 }
 
 /// Checked for cancellation after so many events or nodes.
 pub(crate) const CHECK_EVERY: u32 = 256;
+
+/// One entry more of a list of at most [`ENTRIES_MAX`].
+pub(crate) fn keep<T>(found: &mut Vec<T>, entry: T, what: &'static str) -> Result<(), QueryError> {
+    within(what, found.len() as u64 + 1, ENTRIES_MAX, "ENTRIES_MAX")?;
+    found.push(entry);
+    Ok(())
+}
 
 /// A typed error where a limit is passed.
 pub(crate) fn within(

@@ -7,6 +7,7 @@ use asof_model::{Duration, EdgeKind, Instant, Interval, NodeKind};
 use roaring::RoaringBitmap;
 
 use crate::filter::Planner;
+use crate::leaves::Deleted;
 use crate::limits::{STEPS_MAX, within};
 use crate::plan::{Plan, everything};
 use crate::span::whole;
@@ -116,6 +117,32 @@ impl Known {
         let filter = planner.nodes(kind, filter)?;
         let found = self.solved(kind, &planner.listed(kind, include_deleted, filter))?;
         Ok(found.into_iter().map(|ordinal| Node { kind, ordinal }).collect())
+    }
+
+    fn omitted<'a>(
+        &self,
+        t: Instant,
+        kind: NodeKind,
+        plan: impl FnOnce(&mut Planner) -> Result<Plan<'a>, QueryError>,
+    ) -> Result<u64, QueryError> {
+        let filter = plan(&mut Planner::at(t))?;
+        let plan = Plan::all_of(vec![Plan::leaf(Deleted { kind, t }), filter]);
+        Ok(self.solved(kind, &plan)?.len())
+    }
+
+    /// How many identities are deleted at `t` that would match, were they among the candidates.
+    pub fn omitted_identities(&self, t: Instant, filter: &IdentityWhere) -> Result<u64, QueryError> {
+        self.omitted(t, NodeKind::Identity, |planner| planner.identities(filter))
+    }
+
+    /// How many secrets are deleted at `t` that would match, were they among the candidates.
+    pub fn omitted_secrets(&self, t: Instant, filter: &SecretWhere) -> Result<u64, QueryError> {
+        self.omitted(t, NodeKind::Secret, |planner| planner.secrets(filter))
+    }
+
+    /// How many nodes of a kind are deleted at `t` that would match, were they among the candidates.
+    pub fn omitted_nodes(&self, t: Instant, kind: NodeKind, filter: &NodeWhere) -> Result<u64, QueryError> {
+        self.omitted(t, kind, |planner| planner.nodes(kind, filter))
     }
 
     /// How many identities match at the start of every step of the window: `last` windows in the filter move with each

@@ -12,7 +12,8 @@ use asof_model::{
 use roaring::RoaringBitmap;
 
 use crate::{
-    Candidates, CoverageKey, Direction, Edge, Event, EventAxis, Key, Node, QueryError, Reader, Recorded, Text,
+    Candidates, CoverageKey, Direction, Edge, Event, EventAxis, EventRange, Key, Node, QueryError, Reader,
+    Recorded, Text,
 };
 
 /// The first K records of some batches.
@@ -276,12 +277,12 @@ impl Reader for Memory {
     fn events(
         &self,
         axis: EventAxis,
-        during: Interval,
+        range: EventRange,
         backwards: bool,
         visit: &mut dyn FnMut(&Event) -> ControlFlow<()>,
     ) -> Result<(), QueryError> {
         let within = self.events.iter().filter(|event| {
-            during.contains(event.time)
+            range.contains(event)
                 && match axis {
                     EventAxis::All => true,
                     EventAxis::Identity(ordinal) => event.identity == ordinal,

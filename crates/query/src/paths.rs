@@ -32,6 +32,8 @@ pub enum StepKind {
     Grants,
     /// From an actor to the identity of a SUCCESS observation.
     ActedAs,
+    /// From a secret to an identity that authenticates with it, as a path's first step.
+    Authenticates,
 }
 
 impl StepKind {
@@ -46,6 +48,7 @@ impl StepKind {
             Self::Mounts => "MOUNTS",
             Self::Grants => "GRANTS",
             Self::ActedAs => "ACTED_AS",
+            Self::Authenticates => "AUTHENTICATES",
         }
     }
 }
@@ -106,6 +109,13 @@ impl Ways<'_> {
                 if leads {
                     found.push((kind, to));
                 }
+            }
+        }
+        // Secrets end a path: one to take steps from is the start.
+        if node.kind == NodeKind::Secret {
+            let edge = EdgeKind::AuthenticatesWith;
+            for to in self.known.follow_over(edge, node, Direction::In, self.t, &mut whole())? {
+                found.push((StepKind::Authenticates, to));
             }
         }
         if node.kind == NodeKind::Entitlement && self.grants(node)? {

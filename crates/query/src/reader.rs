@@ -65,6 +65,31 @@ pub enum EventAxis {
     Secret(u32),
 }
 
+/// Where an event stands among all: its time, then its ledger index.
+pub type EventPlace = (Instant, u64);
+
+/// Events from a place on, and before a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventRange {
+    /// The first place.
+    pub from: EventPlace,
+    /// The first moment after it.
+    pub to: Instant,
+}
+
+impl EventRange {
+    /// Whether an event stands in it.
+    pub fn contains(&self, event: &Event) -> bool {
+        self.from <= event.place() && event.time < self.to
+    }
+}
+
+impl From<Interval> for EventRange {
+    fn from(during: Interval) -> Self {
+        Self { from: (during.from, 0), to: during.to }
+    }
+}
+
 /// An interned text other than a node's id: an action, a region, an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Text(pub u32);
@@ -98,6 +123,13 @@ pub struct Event {
     pub outcome: Outcome,
     /// granted_by is not empty.
     pub explained: bool,
+}
+
+impl Event {
+    /// Where it stands.
+    pub const fn place(&self) -> EventPlace {
+        (self.time, self.index)
+    }
 }
 
 /// A recorded fact on a node, as `revisions` lists it.
@@ -159,12 +191,12 @@ pub trait Reader: Send + Sync {
     /// Every node and edge key on which a fact was recorded, in order of first such record.
     fn keys(&self) -> Result<Vec<Key>, QueryError>;
 
-    /// The events of an axis with a time in the interval, by (time, ledger index), or backwards. The visitor reads from
-    /// the same reader in between, so no lock is held while it runs.
+    /// The events of an axis in the range, by (time, ledger index), or backwards; those outside cost nothing. The visitor
+    /// reads from the same reader in between, so no lock is held while it runs.
     fn events(
         &self,
         axis: EventAxis,
-        during: Interval,
+        range: EventRange,
         backwards: bool,
         visit: &mut dyn FnMut(&Event) -> ControlFlow<()>,
     ) -> Result<(), QueryError>;

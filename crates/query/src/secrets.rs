@@ -90,6 +90,7 @@ impl Known {
     ) -> Result<bool, QueryError> {
         let mut at = t.minus(grace);
         loop {
+            self.reader().check()?;
             let mut span = whole();
             if !self.dead_or_survivor(ordinal, survivors, at, &mut span)? {
                 return Ok(false);

@@ -3,11 +3,11 @@
 use std::cell::RefCell;
 use std::ops::ControlFlow;
 
-use asof_model::{Interval, NodeKind, Outcome, Privilege, PrivilegeSet, glob_matches};
+use asof_model::{NodeKind, Outcome, Privilege, PrivilegeSet, glob_matches};
 use roaring::RoaringBitmap;
 
 use crate::limits::CHECK_EVERY;
-use crate::{Event, EventAxis, Known, Node, QueryError, SeenWhere, Text, TextMatch};
+use crate::{Event, EventAxis, EventRange, Known, Node, QueryError, SeenWhere, Text, TextMatch};
 
 /// A test of one text, each asked once.
 #[derive(Debug)]
@@ -187,14 +187,14 @@ impl Known {
     pub(crate) fn scan(
         &self,
         axis: EventAxis,
-        during: Interval,
+        range: impl Into<EventRange>,
         backwards: bool,
         mut visit: impl FnMut(&Event) -> Result<ControlFlow<()>, QueryError>,
     ) -> Result<(), QueryError> {
         let mut failed = None;
         let mut count = 0_u32;
         self.reader().check()?;
-        self.reader().events(axis, during, backwards, &mut |event| {
+        self.reader().events(axis, range.into(), backwards, &mut |event| {
             count = count.wrapping_add(1);
             let visited = if count.is_multiple_of(CHECK_EVERY) {
                 self.reader().check().and_then(|()| visit(event))

@@ -8,6 +8,7 @@ use asof_model::{
 };
 
 use crate::known::Held;
+use crate::limits::keep;
 use crate::on::speaks_of;
 use crate::span::whole;
 use crate::used::may_use;
@@ -77,7 +78,7 @@ impl Known {
             let said = held.value.entitlement().filter(|said| said.effect == Effect::Allow);
             let Some(said) = said else { continue };
             for privilege in sets::both(said.privileges, asked).iter() {
-                open.push(Pair { held: held.clone(), privilege });
+                keep(&mut open, Pair { held: held.clone(), privilege }, "pairs held")?;
             }
         }
         if open.is_empty() {

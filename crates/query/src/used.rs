@@ -10,8 +10,8 @@ use roaring::RoaringBitmap;
 use crate::plan::{Leaf, all_may, one_by_one};
 use crate::seen::SeenTest;
 use crate::{
-    Candidates, DeadSecretWhere, Event, EventAxis, Known, NewSourceWhere, QueryError, SourceDimension,
-    UncoveredWhere, UsedWhere, sets,
+    Candidates, DeadSecretWhere, Event, EventAxis, Known, NewSourceWhere, Node, QueryError, Source,
+    SourceDimension, Text, UncoveredWhere, UsedWhere, sets,
 };
 
 /// As what a node is seen.
@@ -31,7 +31,7 @@ impl Role {
         }
     }
 
-    const fn axis(self, ordinal: u32) -> EventAxis {
+    pub(crate) const fn axis(self, ordinal: u32) -> EventAxis {
         match self {
             Self::Identity => EventAxis::Identity(ordinal),
             Self::Secret => EventAxis::Secret(ordinal),
@@ -60,6 +60,11 @@ pub(crate) trait Watch {
 
     /// One event more; true once the node matches whatever comes.
     fn feed(&self, known: &Known, event: &Event, seen: &mut Self::Seen) -> Result<bool, QueryError>;
+
+    /// How much is remembered.
+    fn remembered(_: &Self::Seen) -> usize {
+        0
+    }
 
     /// It matches without any event.
     fn needs_none(&self) -> bool {
@@ -114,18 +119,30 @@ impl<W: Watch> Leaf for Watched<W> {
         }
         // One pass over all events costs less than a look at each of so many nodes.
         let mut seen: BTreeMap<u32, W::Seen> = BTreeMap::new();
-        let mut found = RoaringBitmap::new();
+        let (mut found, mut remembered) = (RoaringBitmap::new(), 0);
         known.scan(EventAxis::All, self.watch.during(), false, |event| {
             if let Some(ordinal) = self.role.of(event)
                 && scope.contains(ordinal)
                 && !found.contains(ordinal)
-                && self.watch.feed(known, event, seen.entry(ordinal).or_default())?
             {
-                seen.remove(&ordinal);
-                found.insert(ordinal);
+                let own = seen.entry(ordinal).or_default();
+                let before = W::remembered(own);
+                let matches = self.watch.feed(known, event, own)?;
+                remembered += W::remembered(own) - before;
+                if matches {
+                    remembered -= W::remembered(own);
+                    seen.remove(&ordinal);
+                    found.insert(ordinal);
+                }
             }
-            Ok(ControlFlow::Continue(()))
+            let go_on = remembered < known.tuning.remembered;
+            Ok(if go_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
+        if remembered >= known.tuning.remembered {
+            // One at a time remembers little, and what was found stays so.
+            drop(seen);
+            found |= one_by_one(known, &(scope - &found), |ordinal| self.matches(known, ordinal))?;
+        }
         Ok(found)
     }
 }
@@ -334,17 +351,17 @@ impl Watch for UsedDead {
 }
 
 /// First seen from some source in the window, and not for the first time at all.
-pub(crate) struct NewSource {
+pub(crate) struct NewSources {
     of: SourceDimension,
     window: Interval,
 }
 
-impl NewSource {
+impl NewSources {
     pub(crate) fn of(filter: &NewSourceWhere, t: Instant) -> Result<Self, QueryError> {
         Ok(Self { of: filter.of, window: filter.during.bounds(t)? })
     }
 
-    fn source(&self, event: &Event) -> Option<u32> {
+    fn ordinal(&self, event: &Event) -> Option<u32> {
         match self.of {
             SourceDimension::Workload => event.workload,
             SourceDimension::Region => event.region.map(|text| text.0),
@@ -354,11 +371,28 @@ impl NewSource {
             SourceDimension::Actor => event.actor,
         }
     }
+
+    /// What an event was seen from, where it says so.
+    pub(crate) fn source(&self, event: &Event) -> Option<Source> {
+        let ordinal = self.ordinal(event)?;
+        let node = |kind| Source::Node(Node { kind, ordinal });
+        Some(match self.of {
+            SourceDimension::Workload => node(NodeKind::Workload),
+            SourceDimension::Region | SourceDimension::SourceIp => Source::Text(Text(ordinal)),
+            SourceDimension::Secret => node(NodeKind::Secret),
+            SourceDimension::Resource => node(NodeKind::Resource),
+            SourceDimension::Actor => node(NodeKind::Identity),
+        })
+    }
 }
 
-impl Watch for NewSource {
+impl Watch for NewSources {
     /// When the node itself was first seen, and the sources so far.
     type Seen = (Option<Instant>, BTreeSet<u32>);
+
+    fn remembered((_, sources): &Self::Seen) -> usize {
+        sources.len()
+    }
 
     fn name(&self) -> String {
         format!("seen from a new {:?} {}", self.of, shown(self.window))
@@ -378,7 +412,7 @@ impl Watch for NewSource {
             return Ok(false);
         }
         let first = *own.get_or_insert(event.time);
-        Ok(match self.source(event) {
+        Ok(match self.ordinal(event) {
             Some(source) => sources.insert(source) && self.window.contains(event.time) && first < event.time,
             None => false,
         })

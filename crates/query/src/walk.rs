@@ -23,6 +23,7 @@ impl Known {
             let mut next = 0;
             while let Some(member) = found.get(next).copied() {
                 next += 1;
+                self.reader().check()?;
                 for group in
                     self.follow_over(EdgeKind::MemberOf, identity(member), Direction::Out, t, span)?
                 {
@@ -63,16 +64,18 @@ impl Known {
         })
     }
 
-    /// An identity and all that it reaches over MEMBER_OF and CAN_ASSUME, at most so many hops away: ordinal -> hops.
+    /// These identities, so many hops away, and all that they reach over MEMBER_OF and CAN_ASSUME, at most `hops_max` away:
+    /// ordinal -> hops.
     pub(crate) fn reach(
         &self,
-        start: u32,
+        starts: &[u32],
+        hops: u32,
         t: Instant,
         hops_max: u32,
     ) -> Result<BTreeMap<u32, u32>, QueryError> {
-        let mut hops = BTreeMap::from([(start, 0)]);
-        let mut frontier = vec![start];
-        let mut distance = 0;
+        let mut distance = hops;
+        let mut frontier = starts.to_vec();
+        let mut hops: BTreeMap<u32, u32> = starts.iter().map(|start| (*start, distance)).collect();
         while !frontier.is_empty() && distance < hops_max {
             distance += 1;
             let mut further = Vec::new();
@@ -92,15 +95,53 @@ impl Known {
         Ok(hops)
     }
 
-    /// The identities that can come to act as one of these, with these themselves: walked backwards, from those that can
-    /// assume one of them to all that reach those over MEMBER_OF and CAN_ASSUME.
+    /// The identities that can come to act as one of these, with these themselves.
     pub(crate) fn actors_of(&self, holders: &RoaringBitmap, t: Instant) -> Result<RoaringBitmap, QueryError> {
-        let mut found = holders.clone();
+        let before = &[EdgeKind::MemberOf, EdgeKind::CanAssume];
+        Ok(self.reaching(holders, EdgeKind::CanAssume, before, t)? | holders)
+    }
+
+    /// The ends of the edges of kind `last` to which an identity comes over any number of edges of kinds `before`, `last`
+    /// among these: it is itself among them only where it comes back to itself so.
+    pub(crate) fn reached(
+        &self,
+        i: u32,
+        last: EdgeKind,
+        before: &[EdgeKind],
+        t: Instant,
+    ) -> Result<BTreeSet<u32>, QueryError> {
+        let (mut found, mut walked) = (BTreeSet::new(), BTreeSet::from([i]));
+        let mut ahead = vec![i];
+        while let Some(each) = ahead.pop() {
+            self.reader().check()?;
+            for kind in before {
+                for to in self.follow_over(*kind, identity(each), Direction::Out, t, &mut whole())? {
+                    if *kind == last {
+                        found.insert(to.ordinal);
+                    }
+                    if walked.insert(to.ordinal) {
+                        ahead.push(to.ordinal);
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The identities from which an edge of kind `last` leads to one of these, and those that come to one of them over
+    /// edges of kinds `before`: walked backwards.
+    pub(crate) fn reaching(
+        &self,
+        ends: &RoaringBitmap,
+        last: EdgeKind,
+        before: &[EdgeKind],
+        t: Instant,
+    ) -> Result<RoaringBitmap, QueryError> {
         let mut reached = RoaringBitmap::new();
         let mut ahead: Vec<u32> = Vec::new();
-        for holder in holders {
+        for end in ends {
             self.reader().check()?;
-            for from in self.back(EdgeKind::CanAssume, holder, t)? {
+            for from in self.back(last, end, t)? {
                 if reached.insert(from) {
                     ahead.push(from);
                 }
@@ -108,16 +149,15 @@ impl Known {
         }
         while let Some(each) = ahead.pop() {
             self.reader().check()?;
-            for kind in [EdgeKind::MemberOf, EdgeKind::CanAssume] {
-                for from in self.back(kind, each, t)? {
+            for kind in before {
+                for from in self.back(*kind, each, t)? {
                     if reached.insert(from) {
                         ahead.push(from);
                     }
                 }
             }
         }
-        found |= reached;
-        Ok(found)
+        Ok(reached)
     }
 
     fn back(&self, kind: EdgeKind, to: u32, t: Instant) -> Result<impl Iterator<Item = u32>, QueryError> {

@@ -8,6 +8,7 @@ use asof_evidence::Frontier;
 use crate::db::{Db, Family, Recovery};
 use crate::error::StorageError;
 use crate::ledger::{LedgerReader, leaf_of};
+use crate::pieces::Pieces;
 use crate::store::{Store, replay_into};
 use crate::views;
 
@@ -60,7 +61,7 @@ fn compare_views(
     progress: Progress<'_>,
 ) -> Result<(), StorageError> {
     let rebuilt = Db::open(beside, Recovery::TornTail)?;
-    match replay_into(live, &rebuilt, (0, 0), total, progress) {
+    match replay_into(live, &rebuilt, Pieces::DEFAULT, (0, 0), total, progress) {
         Err(StorageError::Stopped) => return Err(StorageError::Stopped),
         Err(error) => report.problem(|| format!("the views cannot be rebuilt: {error}")),
         Ok(()) => {}

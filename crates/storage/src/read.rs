@@ -242,17 +242,18 @@ impl Store {
         Ok(found)
     }
 
-    /// The events of an axis in an interval, by (time, index) or against it.
+    /// The events of an axis from a (time, index) on and before a time, by (time, index) or against it.
     pub fn events(
         &self,
         axis: Axis,
-        during: Interval,
+        from: (Instant, u64),
+        to: Instant,
         backwards: bool,
         size: u64,
         visit: &mut dyn FnMut(&StoredEvent) -> ControlFlow<()>,
     ) -> Result<(), StorageError> {
-        let from = keys::event_from_time(axis, during.from);
-        let to = keys::event_from_time(axis, during.to);
+        let from = keys::event(axis, from.0, from.1);
+        let to = keys::event_from_time(axis, to);
         self.db.scan(Family::Events, &from, Some(&to), backwards, &mut |row, value| {
             let (time, index) = keys::event_from(axis, row)?;
             if index >= size {

@@ -15,6 +15,7 @@ use crate::db::{Db, Family, Pending, Recovery};
 use crate::error::{StorageError, corrupt};
 use crate::keys;
 use crate::ledger::{self, Header, LedgerReader};
+use crate::pieces::Pieces;
 use crate::views::{Views, event_id_key};
 
 /// The version of everything on disk. FORMAT.md has its history.
@@ -22,14 +23,13 @@ pub const FORMAT_VERSION: u32 = 1;
 
 const META_FORMAT: &[u8] = b"format";
 const META_VIEWS: &[u8] = b"views";
-/// Records that are replayed into the views in one write.
-const REPLAY_GROUP_RECORDS: usize = 20_000;
 
 /// A tenant's database, open for reading by any number of threads.
 #[derive(Clone)]
 pub struct Store {
     pub(crate) db: Arc<Db>,
     path: PathBuf,
+    pieces: Pieces,
     published: Arc<AtomicU64>,
 }
 
@@ -90,7 +90,12 @@ fn make_folder(path: &Path) -> std::io::Result<()> {
 impl Store {
     /// Opens the database in this folder, or makes one; views that are behind the ledger are caught up.
     pub fn open(path: &Path) -> Result<(Self, Writer), StorageError> {
-        let store = Self::open_as_is(path, Recovery::TornTail)?;
+        Self::open_in(path, Pieces::DEFAULT)
+    }
+
+    /// The same, with views that are written from now on in pieces of another size.
+    pub fn open_in(path: &Path, pieces: Pieces) -> Result<(Self, Writer), StorageError> {
+        let store = Self { pieces, ..Self::open_as_is(path, Recovery::TornTail)? };
         store.replay(&mut |_, _| Ok(()))?;
         let writer = Writer::new(store.clone())?;
         store.published.store(writer.frontier.size(), Ordering::Release);
@@ -118,7 +123,8 @@ impl Store {
                 pending.commit()?;
             }
         }
-        Ok(Self { db: Arc::new(db), path: path.to_owned(), published: Arc::default() })
+        let (path, pieces) = (path.to_owned(), Pieces::DEFAULT);
+        Ok(Self { db: Arc::new(db), path, pieces, published: Arc::default() })
     }
 
     /// Where it is.
@@ -164,7 +170,7 @@ impl Store {
             // A reindex that was cut short may have left rows of a view that was not emptied yet.
             Family::VIEWS.into_iter().try_for_each(|family| self.db.clear(family))?;
         }
-        replay_into(&self.db, &self.db, (size, batches), last.end, progress)
+        replay_into(&self.db, &self.db, self.pieces, (size, batches), last.end, progress)
     }
 }
 
@@ -172,11 +178,12 @@ impl Store {
 pub(crate) fn replay_into(
     ledger: &Db,
     target: &Db,
+    pieces: Pieces,
     from: (u64, u64),
     total: u64,
     progress: &mut dyn FnMut(u64, u64) -> Result<(), StorageError>,
 ) -> Result<(), StorageError> {
-    let mut views = Views::open(target)?;
+    let mut views = Views::open(target, pieces)?;
     let mut pending = Pending::new(target);
     let mut in_group = 0;
     let mut position = from;
@@ -190,7 +197,7 @@ pub(crate) fn replay_into(
         views.apply(&header, &records, &mut pending)?;
         in_group += records.len() + 1;
         position = (header.end, header.number + 1);
-        if in_group >= REPLAY_GROUP_RECORDS {
+        if in_group >= pieces.replay_records {
             in_group = 0;
             views.finish(&mut pending)?;
             put_position(&mut pending, position);
@@ -212,7 +219,7 @@ fn put_position(pending: &mut Pending<'_>, (size, batches): (u64, u64)) {
 
 impl Writer {
     fn new(store: Store) -> Result<Self, StorageError> {
-        let views = Views::open(&store.db)?;
+        let views = Views::open(&store.db, store.pieces)?;
         let reader = LedgerReader(&store.db);
         let last = reader.last_header()?;
         let frontier = reader.frontier(last.as_ref().map_or(0, |header| header.end))?;

@@ -211,7 +211,7 @@ fn repeats_are_counted_once_and_conflicts_told() {
     assert_eq!(store.lookup(Space::Nodes(NodeKind::Identity), b"b").unwrap(), Some((1, 8)));
     let mut events = 0;
     store
-        .events(Axis::Identity(0), Interval::ALWAYS, true, 2, &mut |_| {
+        .events(Axis::Identity(0), (Instant::BEGINNING, 0), Instant::FOREVER, true, 2, &mut |_| {
             events += 1;
             std::ops::ControlFlow::Continue(())
         })

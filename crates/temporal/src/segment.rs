@@ -7,7 +7,7 @@
 use asof_model::{Instant, Interval};
 use roaring::RoaringBitmap;
 
-/// Changes of one segment; with more, and more than a quarter of its base, it is split.
+/// Changes of one segment, unless its keeper chooses another number; see [`Segment::split`].
 pub const SEGMENT_CHANGES_MAX: usize = 1_024;
 
 /// The bytes are no segment.
@@ -71,9 +71,10 @@ impl Segment {
         }
     }
 
-    /// Splits off the later half where the flips have outgrown the base. A split is between two moments, never within one.
-    pub fn split(&mut self) -> Option<Self> {
-        if self.flips.len() <= SEGMENT_CHANGES_MAX.max(self.base.len() as usize / 4) {
+    /// Splits off the later half where there are more flips than this and than a quarter of the base. A split is between two
+    /// moments, never within one.
+    pub fn split(&mut self, changes_max: usize) -> Option<Self> {
+        if self.flips.len() <= changes_max.max(self.base.len() as usize / 4) {
             return None;
         }
         let middle = self.flips[self.flips.len() / 2].0;
@@ -201,7 +202,7 @@ mod tests {
             segment.flip(n, Interval::new(at(from), at(from + 50)).unwrap(), Instant::FOREVER);
         }
         let whole = segment.clone();
-        let later = segment.split().unwrap();
+        let later = segment.split(SEGMENT_CHANGES_MAX).unwrap();
         for t in 0..800 {
             let part = if at(t) < later.start { &segment } else { &later };
             assert_eq!(part.at(at(t)), whole.at(at(t)), "{t}");

@@ -3,8 +3,8 @@
 use asof_model::{CoverageKind, Duration, Outcome, Privilege, PrivilegeSet, SecretState};
 use asof_query::{
     AttributeMatch, ChangedHoldsWhere, DeadSecretWhere, HoldsWhere, IdentityWhere, NewSourceWhere, NodeWhere,
-    ObservedWhere, SecretWhere, SeenWhere, SourceDimension, TextMatch, UncoveredWhere, UnusedWhere,
-    UsedWhere, Window,
+    ObservedWhere, ReachWhere, SecretWhere, SeenWhere, SourceDimension, TextMatch, UncoveredWhere,
+    UnusedWhere, UsedWhere, Window,
 };
 use serde_json::Value as Json;
 
@@ -39,6 +39,14 @@ fn text_match(json: &Json) -> TextMatch {
         prefix: given(&json["prefix"], text),
         contains: given(&json["contains"], text),
         glob: given(&json["glob"], text),
+        present: json["present"].as_bool(),
+    }
+}
+
+fn reach(json: &Json) -> ReachWhere {
+    ReachWhere {
+        id: given(&json["id"], text_match),
+        effective: json["effective"].as_bool().unwrap_or_default(),
     }
 }
 
@@ -95,6 +103,8 @@ pub fn identity_where(json: &Json) -> IdentityWhere {
         runs_on: given(&json["runsOn"], text_match),
         gained: given(&json["gained"], changed),
         lost: given(&json["lost"], changed),
+        member_of: given(&json["memberOf"], reach),
+        can_assume: given(&json["canAssume"], reach),
     }
 }
 

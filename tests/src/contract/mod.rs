@@ -3,6 +3,7 @@
 
 mod filter;
 mod history;
+mod variables;
 
 use std::path::PathBuf;
 
@@ -10,11 +11,23 @@ use serde_json::Value as Json;
 
 pub use filter::{identity_where, window};
 pub use history::batch;
+pub use variables::identity_variable;
 
 /// The random and the hand-made histories.
-pub const CASES: &[&str] = &["story", "random-1", "random-2", "random-3", "random-4", "random-5"];
+pub const CASES: &[&str] = &["story", "exposure", "random-1", "random-2", "random-3", "random-4", "random-5"];
 
-/// A file of the contract.
+/// All cases: these, and those of other seeds in the folder `fresh`, whose answers are the oracle's alone.
+pub fn cases() -> Vec<String> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("contract/fresh");
+    let entries = std::fs::read_dir(&folder).unwrap_or_else(|why| panic!("{}: {why}", folder.display()));
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut fresh: Vec<String> =
+        names.filter_map(|name| Some(format!("fresh/{}", name.strip_suffix(".jsonl")?))).collect();
+    fresh.sort();
+    CASES.iter().map(|case| (*case).to_owned()).chain(fresh).collect()
+}
+
+/// A file of the contract; or one elsewhere, by its whole path.
 pub fn file(name: &str) -> String {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("contract").join(name);
     std::fs::read_to_string(&path).unwrap_or_else(|why| panic!("{}: {why}", path.display()))

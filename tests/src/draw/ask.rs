@@ -1,31 +1,53 @@
 //! Random questions about a history.
 
-use asof_model::{
-    Batch, CoverageKind, Duration, Instant, NodeKind, Outcome, Privilege, PrivilegeSet, SecretState,
-};
+use asof_model::{Batch, CoverageKind, Duration, Instant, NodeKind, NodeRef, Outcome, SecretState};
 use asof_query::{
-    AttributeMatch, ChangedHoldsWhere, DeadSecretWhere, HoldsWhere, IdentityOrder, IdentityWhere,
-    NewSourceWhere, NodeWhere, ObservationWhere, ObservedWhere, SecretWhere, SeenWhere, SourceDimension,
-    TextMatch, UncoveredWhere, UnusedWhere, UsedWhere, Window,
+    ChangedHoldsWhere, DeadSecretWhere, HoldsWhere, IdentityOrder, IdentityWhere, NewSourceWhere, NodeWhere,
+    ObservedWhere, SecretWhere, SourceDimension, UncoveredWhere, UnusedWhere, UsedWhere, Window,
 };
 
 use super::history::ids;
+use super::parts::*;
 use super::*;
+use crate::naive::{Key, node};
 
 /// Draws questions about one history, at its own bounds.
 #[derive(Debug)]
 pub struct Ask {
     /// Every bound of an interval and every time of an observation.
     pub moments: Vec<Instant>,
+    keys: Vec<Key>,
+    /// The identities and the secrets of its observations.
+    users: Vec<NodeRef>,
+    /// Who acted as whom in them.
+    acted: Vec<(NodeRef, NodeRef)>,
 }
 
 impl Ask {
     /// About this history.
     pub fn about(history: &[Batch]) -> Self {
-        let mut moments = Vec::new();
+        let first = node(NodeKind::Identity, IDENTITIES[0]);
+        let (mut moments, mut keys) = (Vec::new(), vec![Key::Node(first.clone())]);
+        let (mut users, mut acted) = (vec![first], Vec::new());
         for batch in history {
+            for fact in &batch.facts {
+                let key = Key::of(&batch.source, &fact.subject);
+                if !keys.contains(&key) {
+                    keys.push(key);
+                }
+            }
             moments.extend(batch.facts.iter().flat_map(|fact| [fact.valid_from, fact.valid_to]));
-            moments.extend(batch.observations.iter().map(|seen| seen.time));
+            for seen in &batch.observations {
+                moments.push(seen.time);
+                users.push(node(NodeKind::Identity, &seen.identity));
+                if !seen.actor.is_empty() {
+                    let [actor, other] = [&seen.actor, &seen.identity].map(|id| node(NodeKind::Identity, id));
+                    acted.push((actor, other));
+                }
+                if !seen.secret.is_empty() {
+                    users.push(node(NodeKind::Secret, &seen.secret));
+                }
+            }
         }
         moments.retain(|at| at.is_in_range());
         moments.sort_unstable();
@@ -33,7 +55,7 @@ impl Ask {
         if moments.is_empty() {
             moments.push(Instant::from_nanos(START));
         }
-        Self { moments }
+        Self { moments, keys, users, acted }
     }
 
     /// A moment to ask at: a bound, or a nanosecond beside it, mostly one of the later ones.
@@ -75,56 +97,188 @@ impl Ask {
 
     /// Any question.
     pub fn question(&self, draw: &mut Draw) -> Question {
+        match draw.below(20) {
+            0..8 => self.list(draw),
+            8..13 => self.of_one(draw),
+            _ => self.beyond(draw),
+        }
+    }
+
+    /// A list of nodes.
+    fn list(&self, draw: &mut Draw) -> Question {
         use Question as Q;
-        let identity = draw.text(IDENTITIES);
-        let privileges = if draw.chance(0.4) { Some(privileges(draw, 3)) } else { None };
-        match draw.below(40) {
-            0 => Q::Observations {
-                identity: None,
-                filter: Box::new(observations(draw)),
-                during: self.window(draw),
-            },
-            1 => Q::Observations {
-                identity: Some(identity),
-                filter: Box::new(observations(draw)),
-                during: self.window(draw),
-            },
-            2..4 => Q::Uncovered { identity, filter: Box::new(self.uncovered(draw)) },
-            4..6 => Q::Entitlements { identity, privileges, on: on(draw), effective: draw.chance(0.7) },
-            6..8 => Q::Usage { identity, during: self.window(draw), privileges },
-            8..10 => Q::Unused { identity, filter: self.unused(draw) },
-            10 => Q::Gaps {
-                identity,
-                filter: ObservedWhere { during: self.begun(draw), ..self.observed(draw) },
-            },
-            11 => Q::Activity {
-                identity,
-                during: few_steps(draw),
-                every: Duration::from_nanos(*draw.pick(&[DAY, 36 * HOUR])),
-            },
-            12 => Q::FirstAndLastUsed { identity },
-            13 => one_node(draw, |kind, id| Q::State { kind, id }),
-            14 => one_node(draw, |kind, id| Q::Versions { kind, id }),
-            15 => {
+        match draw.below(25) {
+            0 => {
                 let kind = *draw.pick(NodeKind::ALL);
                 Q::Nodes { kind, filter: Box::new(nodes(draw, kind)), include_deleted: draw.chance(0.4) }
             }
-            16..18 => {
-                Q::Secrets { filter: Box::new(self.secrets(draw, 2)), include_deleted: draw.chance(0.4) }
-            }
+            1..4 => Q::Secrets { filter: Box::new(self.secrets(draw, 2)), include_deleted: draw.chance(0.4) },
             _ => {
                 let order = match draw.below(10) {
                     0 => IdentityOrder::Id,
                     1 => IdentityOrder::LastUsed,
                     _ => IdentityOrder::Appearance,
                 };
-                Q::Identities {
-                    filter: Box::new(self.identities(draw, 2)),
-                    include_deleted: draw.chance(0.3),
-                    order,
-                }
+                let filter = Box::new(self.identities(draw, 2));
+                Q::Identities { filter, include_deleted: draw.chance(0.3), order }
             }
         }
+    }
+
+    /// What an identity is given, and what it is seen to do.
+    fn of_one(&self, draw: &mut Draw) -> Question {
+        use Question as Q;
+        let identity = self.identity(draw);
+        let privileges = if draw.chance(0.4) { Some(privileges(draw, 3)) } else { None };
+        match draw.below(17) {
+            0..2 => {
+                let identity = draw.chance(0.5).then_some(identity);
+                Q::Observations { identity, filter: Box::new(observations(draw)), during: self.window(draw) }
+            }
+            2 => Q::Covered { identity: draw.chance(0.8).then_some(identity), during: self.window(draw) },
+            3..5 => Q::Uncovered { identity, filter: Box::new(self.uncovered(draw)) },
+            5..7 => Q::Entitlements { identity, privileges, on: on(draw), effective: draw.chance(0.7) },
+            7..9 => Q::Usage { identity, during: self.window(draw), privileges },
+            9..11 => Q::Unused { identity, filter: self.unused(draw) },
+            11 => Q::Gaps {
+                identity,
+                filter: ObservedWhere { during: self.begun(draw), ..self.observed(draw) },
+            },
+            12 => Q::Activity { identity, during: few_steps(draw), every: every(draw) },
+            13 => Q::FirstAndLastUsed { identity },
+            14 => Q::Dead { secret: draw.text(SECRETS) },
+            15 => Q::DeadUses { node: self.user(draw), filter: self.dead(draw) },
+            _ => Q::NewSources { node: self.user(draw), filter: self.new_source(draw) },
+        }
+    }
+
+    /// Timelines, walks, and what is counted.
+    pub fn beyond(&self, draw: &mut Draw) -> Question {
+        use Question as Q;
+        match draw.below(20) {
+            0..3 => Q::Changes { filter: Box::new(changes(draw)), during: self.window(draw) },
+            3 => Q::Trend {
+                filter: Box::new(self.identities(draw, 1)),
+                during: if draw.chance(0.9) { few_steps(draw) } else { Window::default() },
+                every: every(draw),
+                include_deleted: draw.chance(0.3),
+            },
+            4 => Q::Facets {
+                filter: Box::new(if draw.chance(0.5) {
+                    IdentityWhere::default()
+                } else {
+                    self.identities(draw, 1)
+                }),
+                by: facet(draw),
+                include_deleted: draw.chance(0.3),
+            },
+            5..8 => Q::BlastRadius {
+                from: self.start(draw),
+                privileges: draw.chance(0.5).then(|| privileges(draw, 3)),
+                hops_max: draw.below(5) as u32,
+            },
+            8..12 => self.paths(draw),
+            12..14 => {
+                let (of, kind, direction) = field(draw);
+                Q::Follow { node: node(of, &draw.text(ids(of))), kind, direction }
+            }
+            14 => Q::State { key: self.key(draw) },
+            15 => Q::Versions { key: self.key(draw) },
+            16 => Q::Revisions { key: self.key(draw) },
+            17 => Q::Coverages { filter: coverages(draw) },
+            18 => Q::OmittedIdentities {
+                filter: Box::new(if draw.chance(0.6) {
+                    IdentityWhere::default()
+                } else {
+                    self.identities(draw, 1)
+                }),
+            },
+            _ if draw.chance(0.5) => Q::OmittedSecrets {
+                filter: Box::new(if draw.chance(0.6) {
+                    SecretWhere::default()
+                } else {
+                    self.secrets(draw, 1)
+                }),
+            },
+            _ => {
+                let kind = *draw.pick(NodeKind::ALL);
+                let filter = if draw.chance(0.6) { NodeWhere::default() } else { nodes(draw, kind) };
+                Q::OmittedNodes { kind, filter: Box::new(filter) }
+            }
+        }
+    }
+
+    fn paths(&self, draw: &mut Draw) -> Question {
+        let (mut from, mut to) = (self.start(draw), self.goal(draw));
+        let seen = draw.chance(0.4);
+        if seen && !self.acted.is_empty() && draw.chance(0.7) {
+            let acted = draw.pick(&self.acted).clone();
+            from = acted.0;
+            if draw.chance(0.5) {
+                to = acted.1;
+            }
+        }
+        Question::Paths {
+            from,
+            to,
+            hops_max: if draw.chance(0.1) { draw.below(3) as u32 } else { 2 + draw.below(5) as u32 },
+            observed_during: seen.then(|| self.window(draw)),
+            first: *draw.pick(&[0, 1, 2, 5, 5, 40]),
+        }
+    }
+
+    /// Mostly one of which something is stated.
+    fn key(&self, draw: &mut Draw) -> Key {
+        if draw.chance(0.9) {
+            return draw.pick(&self.keys).clone();
+        }
+        let kind = *draw.pick(NodeKind::ALL);
+        Key::Node(node(kind, &draw.text(ids(kind))))
+    }
+
+    /// Mostly one that was seen.
+    fn identity(&self, draw: &mut Draw) -> String {
+        let seen = self.user(draw);
+        if seen.kind == NodeKind::Identity { seen.id } else { draw.text(IDENTITIES) }
+    }
+
+    /// An identity or a secret.
+    fn user(&self, draw: &mut Draw) -> NodeRef {
+        if draw.chance(0.8) {
+            draw.pick(&self.users).clone()
+        } else {
+            node(NodeKind::Secret, &draw.text(SECRETS))
+        }
+    }
+
+    /// From where something is reached: mostly one end of what was stated.
+    fn start(&self, draw: &mut Draw) -> NodeRef {
+        use NodeKind::{Identity, Secret, Workload};
+        let begins = self.keys.iter().filter_map(|key| match key {
+            Key::Edge(_) => key.nodes().into_iter().next(),
+            Key::Node(_) | Key::Coverage(..) => None,
+        });
+        let begins: Vec<_> = begins.filter(|begin| [Identity, Workload].contains(&begin.kind)).collect();
+        if !begins.is_empty() && draw.chance(0.6) {
+            return draw.pick(&begins).clone();
+        }
+        let kind = *draw.pick(&[Identity, Secret, Secret, Workload, NodeKind::Entitlement]);
+        node(kind, &draw.text(ids(kind)))
+    }
+
+    /// What is reached.
+    fn goal(&self, draw: &mut Draw) -> NodeRef {
+        use NodeKind::{Entitlement, Identity, Resource, Secret};
+        let ends = self.keys.iter().filter_map(|key| match key {
+            Key::Edge(_) => key.nodes().pop(),
+            Key::Node(_) | Key::Coverage(..) => None,
+        });
+        let ends: Vec<_> = ends.filter(|end| [Entitlement, Identity, Secret].contains(&end.kind)).collect();
+        if !ends.is_empty() && draw.chance(0.5) {
+            return draw.pick(&ends).clone();
+        }
+        let kind = *draw.pick(&[Resource, Resource, Resource, Entitlement, Identity]);
+        node(kind, &draw.text(ids(kind)))
     }
 
     /// One member, two of them, or and, or, not of such.
@@ -146,7 +300,7 @@ impl Ask {
     }
 
     fn member(&self, draw: &mut Draw, filter: &mut IdentityWhere) {
-        match draw.below(30) {
+        match draw.below(33) {
             0 => filter.node.id = Some(text(draw, IDENTITIES)),
             1 => filter.node.name = Some(text(draw, NAMES)),
             2 => filter.node.node_type = Some(text(draw, TYPES)),
@@ -164,9 +318,12 @@ impl Ask {
             26 => filter.used_dead_secret = Some(self.dead(draw)),
             27 => filter.new_source = Some(self.new_source(draw)),
             28 => filter.runs_on = Some(text(draw, WORKLOADS)),
+            29 => filter.member_of = Some(reach(draw, GROUPS)),
+            30..32 => filter.can_assume = Some(reach(draw, IDENTITIES)),
             _ => {
-                let changed =
-                    ChangedHoldsWhere { holds: self.holds(draw, false), between: self.window(draw) };
+                let mut holds = self.holds(draw, false);
+                holds.privileges = privileges(draw, 5);
+                let changed = ChangedHoldsWhere { holds, between: self.begun(draw) };
                 *(if draw.chance(0.5) { &mut filter.gained } else { &mut filter.lost }) = Some(changed);
             }
         }
@@ -247,7 +404,9 @@ impl Ask {
     }
 
     fn dead(&self, draw: &mut Draw) -> DeadSecretWhere {
-        let grace = draw.chance(0.4).then(|| Duration::from_nanos(*draw.pick(&[1, HOUR, DAY, 2 * DAY])));
+        let grace = draw
+            .chance(0.4)
+            .then(|| Duration::from_nanos(*draw.pick(&[1, HOUR, DAY, DAY + 1, 3 * DAY + 1, 6 * DAY])));
         DeadSecretWhere { during: self.window(draw), grace_after: grace, survivors: draw.chance(0.5) }
     }
 
@@ -260,98 +419,6 @@ impl Ask {
     }
 }
 
-fn privileges(draw: &mut Draw, most: usize) -> PrivilegeSet {
-    const COMMON: &[Privilege] = &[Privilege::Read, Privilege::Write, Privilege::Admin];
-    let from = if draw.chance(0.3) { COMMON } else { Privilege::HELD };
-    draw.some(from, most).into_iter().collect()
-}
-
-fn on(draw: &mut Draw) -> Option<String> {
-    draw.chance(0.6).then(|| draw.text(PATTERNS))
-}
-
-fn attribute(draw: &mut Draw) -> AttributeMatch {
-    AttributeMatch {
-        key: draw.text(&["env", "tier"]),
-        value: draw.chance(0.6).then(|| text(draw, &["prod", "test"])),
-    }
-}
-
-fn text(draw: &mut Draw, values: &[&str]) -> TextMatch {
-    let value: Vec<char> = draw.pick(values).chars().collect();
-    let part = |chars: &[char]| -> String { chars.iter().collect() };
-    let mut wanted = TextMatch::default();
-    match draw.below(5) {
-        0 => wanted.eq = Some(part(&value)),
-        1 => wanted.any_of = Some(draw.some(values, 3).into_iter().map(str::to_owned).collect()),
-        2 => wanted.prefix = Some(part(&value[..draw.below(value.len())])),
-        3 => wanted.contains = Some(part(&value[draw.below(value.len())..])),
-        _ => {
-            let head = part(&value[..value.len() - 1]);
-            wanted.glob = Some(
-                draw.pick(&[format!("{head}?"), format!("{head}*"), format!("*{}", part(&value[1..]))])
-                    .clone(),
-            );
-        }
-    }
-    if draw.chance(0.1) {
-        wanted.prefix = Some(String::new());
-    }
-    wanted
-}
-
-fn one_node(draw: &mut Draw, make: impl Fn(NodeKind, String) -> Question) -> Question {
-    let kind = *draw.pick(NodeKind::ALL);
-    let id = if draw.chance(0.5) { ids(kind)[0].to_owned() } else { draw.text(ids(kind)) };
-    make(kind, id)
-}
-
-fn few_steps(draw: &mut Draw) -> Window {
-    let from = draw.moment();
-    Window { from: Some(from), to: Some(Instant::from_nanos(from.nanos() + 4 * DAY)), last: None }
-}
-
-fn seen(draw: &mut Draw) -> SeenWhere {
-    SeenWhere {
-        privileges: draw.chance(0.5).then(|| {
-            if draw.chance(0.8) {
-                privileges(draw, 3)
-            } else {
-                draw.some(Privilege::ALL, 3).into_iter().collect()
-            }
-        }),
-        on: if draw.chance(0.6) { None } else { on(draw) },
-        action: draw.chance(0.1).then(|| draw.text(ACTIONS)),
-        outcomes: draw.chance(0.3).then(|| draw.some(Outcome::ALL, 2)),
-        region: draw.chance(0.1).then(|| text(draw, REGIONS)),
-        source_ip: draw.chance(0.1).then(|| text(draw, ADDRESSES)),
-        workload: draw.chance(0.1).then(|| text(draw, WORKLOADS)),
-        secret: draw.chance(0.1).then(|| text(draw, SECRETS)),
-        actor: draw.chance(0.1).then(|| text(draw, IDENTITIES)),
-    }
-}
-
-fn nodes(draw: &mut Draw, kind: NodeKind) -> NodeWhere {
-    let mut filter = NodeWhere::default();
-    match draw.below(8) {
-        0 => filter.id = Some(text(draw, ids(kind))),
-        1 => filter.name = Some(text(draw, NAMES)),
-        2 => filter.node_type = Some(text(draw, TYPES)),
-        3 => filter.attribute = Some(attribute(draw)),
-        4 => filter.inventoried = Some(draw.chance(0.5)),
-        5 => filter.owned = Some(draw.chance(0.5)),
-        6 => filter.not = Some(Box::new(nodes(draw, kind))),
-        _ => filter.or = Some(vec![nodes(draw, kind), nodes(draw, kind)]),
-    }
-    filter
-}
-
-fn observations(draw: &mut Draw) -> ObservationWhere {
-    ObservationWhere {
-        seen: seen(draw),
-        identity: draw.chance(0.2).then(|| text(draw, IDENTITIES)),
-        covered: draw.chance(0.4).then(|| draw.chance(0.5)),
-        explained: draw.chance(0.3).then(|| draw.chance(0.5)),
-        posture_known: draw.chance(0.3).then(|| draw.chance(0.5)),
-    }
+fn every(draw: &mut Draw) -> Duration {
+    Duration::from_nanos(*draw.pick(&[DAY, 36 * HOUR]))
 }

@@ -107,7 +107,8 @@ fn coverage(draw: &mut Draw) -> Value {
 
 fn edge(draw: &mut Draw, kind: EdgeKind) -> EdgeRef {
     let (from_kind, to_kind) = kind.ends();
-    let to_kind = to_kind.unwrap_or_else(|| *draw.pick(&NodeKind::ALL[..5]));
+    let owned = if draw.chance(0.5) { NodeKind::Identity } else { *draw.pick(&NodeKind::ALL[..5]) };
+    let to_kind = to_kind.unwrap_or(owned);
     let to =
         if kind == EdgeKind::MemberOf && draw.chance(0.8) { draw.text(GROUPS) } else { id(draw, to_kind) };
     EdgeRef { kind, from: id(draw, from_kind), to_kind, to }
@@ -131,13 +132,15 @@ fn favourite(draw: &mut Draw) -> (Subject, Value) {
         let edge = EdgeRef { kind, from: from.to_owned(), to_kind, to: to.to_owned() };
         (Subject::Edge(edge), Value::Edge(Attributes::new()))
     };
-    match draw.below(7) {
+    match draw.below(9) {
         0 => edge(EdgeKind::Holds, "sa/0", NodeKind::Entitlement, "ent/0"),
         1 => edge(EdgeKind::Holds, "group/a", NodeKind::Entitlement, "ent/1"),
         2 => edge(EdgeKind::MemberOf, "sa/0", NodeKind::Identity, "group/a"),
+        3 => edge(EdgeKind::MemberOf, "group/a", NodeKind::Identity, "group/b"),
+        4 => edge(EdgeKind::MemberOf, "group/b", NodeKind::Identity, "group/a"),
         place => {
             let kind =
-                [NodeKind::Identity, NodeKind::Entitlement, NodeKind::Secret, NodeKind::Identity][place - 3];
+                [NodeKind::Identity, NodeKind::Entitlement, NodeKind::Secret, NodeKind::Identity][place - 5];
             (Subject::Node(NodeRef { kind, id: ids(kind)[0].to_owned() }), node(draw, kind))
         }
     }
@@ -164,9 +167,10 @@ fn subject(draw: &mut Draw, dense: f64) -> (Subject, Value) {
 
 fn fact(draw: &mut Draw, dense: f64) -> Fact {
     let (subject, value) = subject(draw, dense);
+    let deletions = if matches!(subject, Subject::Node(_)) { 20 } else { 12 };
     let op = match draw.below(100) {
-        0..12 => Op::Delete,
-        12..22 => Op::End,
+        each if each < deletions => Op::Delete,
+        each if each < deletions + 10 => Op::End,
         _ => Op::Put(value),
     };
     let mut fact = plain(subject, op, draw.moment());
@@ -219,7 +223,7 @@ fn observation(draw: &mut Draw, number: usize) -> Observation {
         3 => format!("e{}", draw.below(number + 1)), // known, mostly with other content
         _ => format!("e{number}"),
     };
-    seen.actor = may(draw, 0.2, IDENTITIES);
+    seen.actor = may(draw, 0.3, IDENTITIES);
     seen.secret = may(draw, 0.4, SECRETS);
     seen.workload = may(draw, 0.3, WORKLOADS);
     seen.resource = may(draw, 0.8, RESOURCES);
@@ -251,10 +255,13 @@ fn beginning(draw: &mut Draw) -> Batch {
     for (kind, count) in [
         (EdgeKind::Holds, 16),
         (EdgeKind::MemberOf, 3),
-        (EdgeKind::CanAssume, 2),
+        (EdgeKind::CanAssume, 3),
         (EdgeKind::AuthenticatesWith, 2),
-        (EdgeKind::RunsAs, 1),
-        (EdgeKind::Owns, 2),
+        (EdgeKind::RunsAs, 2),
+        (EdgeKind::Mounts, 1),
+        (EdgeKind::StoredIn, 1),
+        (EdgeKind::Contains, 1),
+        (EdgeKind::Owns, 6),
         (EdgeKind::Issued, 2),
     ] {
         for _ in 0..count / 2 + draw.below(count / 2 + 2) {
@@ -279,6 +286,19 @@ fn beginning(draw: &mut Draw) -> Batch {
     Batch { source: draw.text(SOURCES), batch_id: "b0".to_owned(), facts, observations: Vec::new() }
 }
 
+/// What every source says of one key, one after the other, and that none of them states it any longer.
+fn forgotten(draw: &mut Draw) -> Vec<Batch> {
+    let (subject, value) = favourite(draw);
+    let (one, other) = (draw.moment(), draw.moment());
+    let said = [(Op::Put(value), one.min(other)), (Op::End, one.max(other))];
+    let mut batches = Vec::new();
+    for source in SOURCES {
+        let facts = said.iter().map(|(op, from)| plain(subject.clone(), op.clone(), *from));
+        batches.push(Batch { source: (*source).to_owned(), facts: facts.collect(), ..Batch::default() });
+    }
+    batches
+}
+
 /// A history of about so many batches.
 pub fn history(draw: &mut Draw, batches: usize) -> Vec<Batch> {
     let mut history = Vec::new();
@@ -297,6 +317,9 @@ pub fn history(draw: &mut Draw, batches: usize) -> Vec<Batch> {
             .collect();
         let batch_id = if draw.chance(0.1) { String::new() } else { format!("b{count}") };
         history.push(Batch { source: draw.text(SOURCES), batch_id, facts, observations });
+        if draw.chance(0.03) {
+            history.extend(forgotten(draw));
+        }
         if draw.chance(0.05) {
             let again = draw.pick(&history).clone();
             if !again.batch_id.is_empty() {

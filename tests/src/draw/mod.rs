@@ -4,8 +4,11 @@
 
 mod ask;
 mod history;
+mod parts;
 mod question;
+mod rows;
 mod shrink;
+mod simpler;
 
 use asof_model::Instant;
 use rand::rngs::StdRng;
@@ -13,10 +16,8 @@ use rand::{RngExt, SeedableRng};
 
 pub use ask::Ask;
 pub use history::{history, regrouped, wide};
-pub use question::{
-    Answer, Question, activity_row, event_row, existence_row, grant_row, state_row, unused_row, usage_row,
-    used_row, value_row, version_row,
-};
+pub use question::{Answer, Question};
+pub use rows::*;
 pub use shrink::{Case, shrink};
 
 /// A source of chance.

@@ -1,21 +1,34 @@
 //! A question as one value, and its answer by the naive model: rows of text, so that two answers can be laid side by side.
 
-use asof_model::{Duration, Instant, NodeKind, NodeRef, PrivilegeSet};
+use asof_model::{Duration, EdgeKind, Instant, NodeKind, NodeRef, PrivilegeSet};
 use asof_query::{
-    IdentityOrder, IdentityWhere, NodeWhere, ObservationWhere, ObservedWhere, SecretWhere, UncoveredWhere,
-    UnusedWhere, Window,
+    ChangeWhere, CoverageWhere, DeadSecretWhere, Direction, FacetBy, IdentityOrder, IdentityWhere,
+    NewSourceWhere, NodeWhere, ObservationWhere, ObservedWhere, SecretWhere, UncoveredWhere, UnusedWhere,
+    Window,
 };
 
-use crate::naive::{Key, Known, Merged, Seen, State, Wrong, node};
+use super::rows::*;
+use crate::naive::{Key, Known, Role, Seen, Stated, Wrong, node};
 
-/// What is asked. An identity is given by its id; one that no record names has no answer.
+/// What is asked. A node is given by its id; one that no record names has no answer.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(missing_docs, reason = "each is the query of its name")]
 pub enum Question {
     Identities { filter: Box<IdentityWhere>, include_deleted: bool, order: IdentityOrder },
+    OmittedIdentities { filter: Box<IdentityWhere> },
+    Trend { filter: Box<IdentityWhere>, during: Window, every: Duration, include_deleted: bool },
+    Facets { filter: Box<IdentityWhere>, by: FacetBy, include_deleted: bool },
     Secrets { filter: Box<SecretWhere>, include_deleted: bool },
+    OmittedSecrets { filter: Box<SecretWhere> },
     Nodes { kind: NodeKind, filter: Box<NodeWhere>, include_deleted: bool },
+    OmittedNodes { kind: NodeKind, filter: Box<NodeWhere> },
     Observations { identity: Option<String>, filter: Box<ObservationWhere>, during: Window },
+    Covered { identity: Option<String>, during: Window },
+    Changes { filter: Box<ChangeWhere>, during: Window },
+    Coverages { filter: CoverageWhere },
+    BlastRadius { from: NodeRef, privileges: Option<PrivilegeSet>, hops_max: u32 },
+    Paths { from: NodeRef, to: NodeRef, hops_max: u32, observed_during: Option<Window>, first: usize },
+    Follow { node: NodeRef, kind: EdgeKind, direction: Direction },
     Uncovered { identity: String, filter: Box<UncoveredWhere> },
     Entitlements { identity: String, privileges: Option<PrivilegeSet>, on: Option<String>, effective: bool },
     Usage { identity: String, during: Window, privileges: Option<PrivilegeSet> },
@@ -23,41 +36,119 @@ pub enum Question {
     Gaps { identity: String, filter: ObservedWhere },
     Activity { identity: String, during: Window, every: Duration },
     FirstAndLastUsed { identity: String },
-    State { kind: NodeKind, id: String },
-    Versions { kind: NodeKind, id: String },
+    DeadUses { node: NodeRef, filter: DeadSecretWhere },
+    NewSources { node: NodeRef, filter: NewSourceWhere },
+    Dead { secret: String },
+    State { key: Key },
+    Versions { key: Key },
+    Revisions { key: Key },
 }
 
 /// Rows, in the answer's order; or the question is wrong.
 pub type Answer = Result<Vec<String>, Wrong>;
 
 impl Question {
-    /// By the naive model. `indices`: rows say ledger indices too, where they have them.
-    pub fn answer(&self, known: &Known<'_>, t: Instant, indices: bool) -> Answer {
-        if let Some(subject) = self.subject()
-            && !known.named.contains(&subject)
-        {
+    /// By the naive model. `whole`: rows say what depends on the order of arrival, too, such as ledger indices.
+    pub fn answer(&self, known: &Known<'_>, t: Instant, whole: bool) -> Answer {
+        if self.subjects().iter().any(|subject| !known.named.contains(subject)) {
             return Ok(vec!["never named".to_owned()]);
         }
-        let identity = |id: &str| node(NodeKind::Identity, id);
+        let count = |what: &str, count: u64| vec![format!("{what}: {count}")];
         let rows = match self {
             Self::Identities { filter, include_deleted, order } => {
                 ids(known.identities(t, filter, *include_deleted, *order)?)
             }
+            Self::OmittedIdentities { filter } => count("omitted", known.omitted_identities(t, filter)?),
+            Self::Trend { filter, during, every, include_deleted } => {
+                let points = known.trend(t, filter, during, *every, *include_deleted)?;
+                points.into_iter().map(|(start, count)| step_row(start, count)).collect()
+            }
+            Self::Facets { filter, by, include_deleted } => {
+                let values = known.facets(t, filter, by, *include_deleted)?;
+                values.into_iter().map(|(value, count)| facet_row(value.as_deref(), count)).collect()
+            }
             Self::Secrets { filter, include_deleted } => ids(known.secrets(t, filter, *include_deleted)?),
+            Self::OmittedSecrets { filter } => count("omitted", known.omitted_secrets(t, filter)?),
             Self::Nodes { kind, filter, include_deleted } => {
                 ids(known.nodes(t, *kind, filter, *include_deleted))
             }
+            Self::OmittedNodes { kind, filter } => count("omitted", known.omitted_nodes(t, *kind, filter)?),
+            Self::Changes { filter, during } => {
+                known.changes(t, filter, during)?.iter().map(|change| change_row(change, whole)).collect()
+            }
+            Self::Coverages { filter } => known
+                .stated_coverages(t, filter)
+                .into_iter()
+                .map(|(source, scope, said)| coverage_row(&source, &scope, &said))
+                .collect(),
+            Self::BlastRadius { from, privileges, hops_max } => {
+                let reached = known.blast_radius(t, from, *privileges, *hops_max)?;
+                let hops = reached.identities.iter().chain(&reached.resources);
+                hops.map(|(node, distance)| hop_row(node, *distance)).collect()
+            }
+            Self::Paths { from, to, hops_max, observed_during, first } => known
+                .paths(t, from, to, *hops_max, observed_during.as_ref(), *first)?
+                .iter()
+                .map(|path| path_row(path, whole))
+                .collect(),
+            Self::Follow { node, kind, direction: Direction::Out } => ids(known.to(*kind, node, t)),
+            Self::Follow { node, kind, direction: Direction::In } => ids(known.back(*kind, node, t)),
+            Self::Dead { secret } => {
+                vec![format!("dead: {}", known.dead(&node(NodeKind::Secret, secret), t))]
+            }
+            Self::State { key } => {
+                let exists = if let Key::Node(node) = key {
+                    vec![existence_row(known.exists(node, t))]
+                } else {
+                    Vec::new()
+                };
+                exists.into_iter().chain([state_row(&known.state(key, t))]).collect()
+            }
+            Self::Versions { key } => {
+                let versions = known.versions(key);
+                versions.into_iter().map(|(from, to, state)| version_row(from, to, &state)).collect()
+            }
+            Self::Revisions { key } => revisions(&known.revisions(key), whole),
+            _ => return self.of_one(known, t, whole),
+        };
+        Ok(rows)
+    }
+
+    /// What an identity, or a secret, is seen to do.
+    fn of_one(&self, known: &Known<'_>, t: Instant, whole: bool) -> Answer {
+        let identity = |id: &str| node(NodeKind::Identity, id);
+        let rows = match self {
             Self::Observations { identity: id, filter, during } => {
                 let id = id.as_deref().map(identity);
-                events(known.observations(t, id.as_ref(), filter, during)?, indices)
+                events(known.observations(t, id.as_ref(), filter, during)?, whole)
+            }
+            Self::Covered { identity: id, during } => {
+                let id = id.as_deref().map(identity);
+                let row = |seen: Seen<'_>| {
+                    let row = event_row(seen.what, whole.then_some(seen.index));
+                    format!("{row} covered {}", known.covered(&seen, None, false))
+                };
+                let filter = ObservationWhere::default();
+                known.observations(t, id.as_ref(), &filter, during)?.into_iter().map(row).collect()
             }
             Self::Uncovered { identity: id, filter } => {
-                events(known.uncovered(&identity(id), filter, t)?, indices)
+                events(known.uncovered(&identity(id), filter, t)?, whole)
             }
+            Self::DeadUses { node, filter } => {
+                events(known.dead_uses(Role::of(node)?, node, filter, t)?, whole)
+            }
+            Self::NewSources { node, filter } => known
+                .new_sources(Role::of(node)?, node, filter, t)?
+                .into_iter()
+                .map(|(source, first)| source_row(&source, first.what, whole.then_some(first.index)))
+                .collect(),
             Self::Entitlements { identity: id, privileges, on, effective } => known
                 .entitlements(t, &identity(id), *privileges, on.as_deref(), *effective)
                 .into_iter()
-                .map(|(e, holder)| grant_row(&e.id, &holder.id))
+                .map(|(e, holder)| {
+                    let via = known.via(t, &identity(id), &holder);
+                    grant_row(&e.id, &holder.id, &via, whole)
+                })
                 .collect(),
             Self::Usage { identity: id, during, privileges } => known
                 .usage(t, &identity(id), during, *privileges)?
@@ -91,33 +182,71 @@ impl Question {
                 let (first, last) = known.first_and_last_used(t, &identity(id));
                 vec![used_row(first, last)]
             }
-            Self::State { kind, id } => {
-                let node = node(*kind, id);
-                vec![existence_row(known.exists(&node, t)), state_row(&known.state(&Key::Node(node), t))]
-            }
-            Self::Versions { kind, id } => known
-                .versions(&Key::Node(node(*kind, id)))
-                .into_iter()
-                .map(|(from, to, state)| version_row(from, to, &state))
-                .collect(),
+            _ => return Err(Wrong),
         };
         Ok(rows)
     }
 
-    /// The one node that it is about.
-    pub fn subject(&self) -> Option<NodeRef> {
+    /// The nodes that it is about: those that must be named for it to have an answer.
+    pub fn subjects(&self) -> Vec<NodeRef> {
         match self {
-            Self::Identities { .. } | Self::Secrets { .. } | Self::Nodes { .. } => None,
-            Self::Observations { identity, .. } => identity.as_deref().map(|id| node(NodeKind::Identity, id)),
+            Self::Identities { .. }
+            | Self::OmittedIdentities { .. }
+            | Self::Trend { .. }
+            | Self::Facets { .. }
+            | Self::Secrets { .. }
+            | Self::OmittedSecrets { .. }
+            | Self::Nodes { .. }
+            | Self::OmittedNodes { .. }
+            | Self::Changes { .. }
+            | Self::Coverages { .. } => Vec::new(),
+            Self::Observations { identity, .. } | Self::Covered { identity, .. } => {
+                identity.iter().map(|id| node(NodeKind::Identity, id)).collect()
+            }
             Self::Uncovered { identity, .. }
             | Self::Entitlements { identity, .. }
             | Self::Usage { identity, .. }
             | Self::Unused { identity, .. }
             | Self::Gaps { identity, .. }
             | Self::Activity { identity, .. }
-            | Self::FirstAndLastUsed { identity } => Some(node(NodeKind::Identity, identity)),
-            Self::State { kind, id } | Self::Versions { kind, id } => Some(node(*kind, id)),
+            | Self::FirstAndLastUsed { identity } => vec![node(NodeKind::Identity, identity)],
+            Self::BlastRadius { from, .. } => vec![from.clone()],
+            Self::Paths { from, to, .. } => vec![from.clone(), to.clone()],
+            Self::Follow { node, .. } | Self::DeadUses { node, .. } | Self::NewSources { node, .. } => {
+                vec![node.clone()]
+            }
+            Self::Dead { secret } => vec![node(NodeKind::Secret, secret)],
+            Self::State { key } | Self::Versions { key } | Self::Revisions { key } => key.nodes(),
         }
+    }
+
+    /// What kind of question it is; a list of identities by what it asks of them.
+    pub fn kind(&self) -> String {
+        let text = format!("{self:?}");
+        let name = text.split([' ', '{']).next().unwrap_or_default().to_owned();
+        let filter = match self {
+            Self::Identities { filter, .. } => format!("{filter:?}"),
+            Self::Secrets { filter, .. } => format!("{filter:?}"),
+            Self::Nodes { filter, .. } => format!("{filter:?}"),
+            _ => return name,
+        };
+        // The first member that is given, in the order in which they are declared.
+        let given = filter.split(": Some(").next().filter(|before| before.len() < filter.len());
+        let member = given.and_then(|before| before.rsplit([' ', '{']).next()).unwrap_or("any").to_owned();
+        format!("{name} by {member}")
+    }
+
+    /// The answer says something: it would differ if nothing were recorded.
+    pub fn tells(&self, answer: &Answer) -> bool {
+        const NOTHING: &[&str] = &["never named", "never stated", "exists: false", "dead: false"];
+        let nothing = |row: &String| {
+            NOTHING.contains(&row.as_str())
+                || row.ends_with(": 0")
+                || row == "first never last never"
+                || row.ends_with("held [] by 0, seen []")
+        };
+        let least = usize::from(matches!(self, Self::BlastRadius { .. })); // the start is always in it
+        answer.as_ref().is_ok_and(|rows| rows.iter().filter(|row| !nothing(row)).count() > least)
     }
 }
 
@@ -125,98 +254,24 @@ fn ids(nodes: Vec<NodeRef>) -> Vec<String> {
     nodes.into_iter().map(|node| node.id).collect()
 }
 
-fn events(seen: Vec<Seen<'_>>, indices: bool) -> Vec<String> {
-    let row = |seen: Seen<'_>| event_row(seen.what, indices.then_some(seen.index));
+fn events(seen: Vec<Seen<'_>>, whole: bool) -> Vec<String> {
+    let row = |seen: Seen<'_>| event_row(seen.what, whole.then_some(seen.index));
     seen.into_iter().map(row).collect()
 }
 
-/// A row of observations.
-pub fn event_row(seen: &asof_model::Observation, index: Option<u64>) -> String {
-    let index = index.map(|index| format!("#{index} ")).unwrap_or_default();
-    format!(
-        "{index}{} {} {} {} on {:?} by {:?} with {:?} as {:?} from {:?} {:?} {:?} granted {}",
-        seen.time,
-        seen.identity,
-        seen.privilege,
-        seen.outcome,
-        seen.resource,
-        seen.action,
-        seen.secret,
-        seen.actor,
-        seen.workload,
-        seen.region,
-        seen.source_ip,
-        !seen.granted_by.is_empty()
-    )
-}
-
-/// A row of entitlements.
-pub fn grant_row(entitlement: &str, holder: &str) -> String {
-    format!("{entitlement} by {holder}")
-}
-
-/// A row of usage.
-pub fn usage_row(
-    privilege: asof_model::Privilege,
-    resource: &str,
-    counts: [u64; 3],
-    first: Instant,
-    last: Instant,
-) -> String {
-    format!("{privilege} on {resource:?} {counts:?} {first} to {last}")
-}
-
-/// A row of unused.
-pub fn unused_row(
-    entitlement: &str,
-    privilege: asof_model::Privilege,
-    since: Instant,
-    last: Option<Instant>,
-) -> String {
-    format!("{entitlement} {privilege} since {since} last {}", moment(last))
-}
-
-/// A row of activity.
-pub fn activity_row(
-    start: Instant,
-    held: PrivilegeSet,
-    entitlements: u32,
-    seen: impl Iterator<Item = (asof_model::Privilege, [u64; 3])>,
-) -> String {
-    let held: Vec<_> = held.iter().map(|each| each.name()).collect();
-    let seen: Vec<_> = seen.map(|(privilege, counts)| format!("{privilege} {counts:?}")).collect();
-    format!("{start} held {held:?} by {entitlements}, seen {seen:?}")
-}
-
-/// First and last use.
-pub fn used_row(first: Option<Instant>, last: Option<Instant>) -> String {
-    format!("first {} last {}", moment(first), moment(last))
-}
-
-/// Whether it exists.
-pub fn existence_row(exists: bool) -> String {
-    format!("exists: {exists}")
-}
-
-/// A state.
-pub fn state_row(state: &State) -> String {
-    match state {
-        State::Never => "never stated".to_owned(),
-        State::Deleted => "deleted".to_owned(),
-        State::Value(merged) => value_row(merged),
-    }
-}
-
-/// A value.
-pub fn value_row(merged: &Merged) -> String {
-    format!("{merged:?}")
-}
-
-/// A stretch of one state.
-pub fn version_row(from: Instant, to: Instant, state: &State) -> String {
-    format!("{from} to {to}: {}", state_row(state))
-}
-
-fn moment(at: Option<Instant>) -> String {
-    at.map_or("never".to_owned(), |at| at.to_string())
+fn revisions(stated: &[&Stated<'_>], whole: bool) -> Vec<String> {
+    let mut batches: Vec<u64> = stated.iter().map(|each| each.batch).collect();
+    batches.dedup();
+    let row = |each: &&Stated<'_>| {
+        let revision = Revision {
+            index: each.index,
+            batch: batches.iter().filter(|batch| **batch < each.batch).count(),
+            source: each.source,
+            op: &each.fact.op,
+            from: each.fact.valid_from,
+            to: each.fact.valid_to,
+        };
+        revision_row(&revision, whole)
+    };
+    stated.iter().map(row).collect()
 }

@@ -1,9 +1,9 @@
 //! Making a failing case small: leave out batches and records, take a filter apart, for as long as it still fails.
 
 use asof_model::{Batch, Instant, RecordBody};
-use asof_query::{IdentityWhere, SecretWhere};
 
 use super::Question;
+use super::simpler::simpler;
 use crate::naive::Ledger;
 
 /// A history up to K, what came later, and a question at (T, K).
@@ -125,141 +125,5 @@ fn fewer(history: &[Batch]) -> Vec<Vec<Batch>> {
             with(Batch { observations, ..batch.clone() });
         }
     }
-    found
-}
-
-fn simpler(question: &Question) -> Vec<Question> {
-    match question {
-        Question::Identities { filter, include_deleted, order } => simpler_identities(filter)
-            .into_iter()
-            .map(|filter| Question::Identities {
-                filter: Box::new(filter),
-                include_deleted: *include_deleted,
-                order: *order,
-            })
-            .collect(),
-        Question::Secrets { filter, include_deleted } => simpler_secrets(filter)
-            .into_iter()
-            .map(|filter| Question::Secrets { filter: Box::new(filter), include_deleted: *include_deleted })
-            .collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// Pushes a copy without each member that is given.
-macro_rules! without {
-    ($found:ident, $from:expr, $($($member:ident).+),+) => {
-        $(if $from.$($member).+.is_some() {
-            let mut less = $from.clone();
-            less.$($member).+ = None;
-            $found.push(less);
-        })+
-    };
-}
-
-fn simpler_identities(filter: &IdentityWhere) -> Vec<IdentityWhere> {
-    let mut found: Vec<_> =
-        filter.and.iter().chain(&filter.or).flatten().chain(filter.not.as_deref()).cloned().collect();
-    without!(
-        found,
-        filter,
-        and,
-        or,
-        not,
-        node.id,
-        node.name,
-        node.node_type,
-        node.attribute,
-        node.inventoried,
-        node.owned,
-        owned_by,
-        created_during,
-        holds,
-        used,
-        used_without_holding,
-        holds_unused,
-        observed,
-        authenticates_with,
-        used_dead_secret,
-        new_source,
-        runs_on,
-        gained,
-        lost
-    );
-    if let Some(not) = &filter.not {
-        let less = |not| IdentityWhere { not: Some(Box::new(not)), ..filter.clone() };
-        found.extend(simpler_identities(not).into_iter().map(less));
-    }
-    if let Some(secret) = &filter.authenticates_with {
-        let less = |secret| IdentityWhere { authenticates_with: Some(secret), ..filter.clone() };
-        found.extend(simpler_secrets(secret).into_iter().map(less));
-    }
-    if let Some(holds) = &filter.holds {
-        let mut less = Vec::new();
-        without!(less, holds, on, throughout, sometime, entitlement);
-        found.extend(less.into_iter().map(|holds| IdentityWhere { holds: Some(holds), ..filter.clone() }));
-    }
-    if let Some(drift) = &filter.used_without_holding {
-        let mut less = Vec::new();
-        without!(
-            less,
-            drift,
-            covered_by,
-            explained,
-            posture_known,
-            used.seen.privileges,
-            used.seen.on,
-            used.seen.action,
-            used.seen.region,
-            used.seen.source_ip,
-            used.seen.workload,
-            used.seen.secret,
-            used.seen.actor
-        );
-        found.extend(
-            less.into_iter()
-                .map(|drift| IdentityWhere { used_without_holding: Some(drift), ..filter.clone() }),
-        );
-    }
-    if let Some(used) = &filter.used {
-        let mut less = Vec::new();
-        without!(
-            less,
-            used,
-            seen.privileges,
-            seen.on,
-            seen.action,
-            seen.region,
-            seen.source_ip,
-            seen.workload,
-            seen.secret,
-            seen.actor
-        );
-        found.extend(less.into_iter().map(|used| IdentityWhere { used: Some(used), ..filter.clone() }));
-    }
-    found
-}
-
-fn simpler_secrets(filter: &SecretWhere) -> Vec<SecretWhere> {
-    let mut found: Vec<_> =
-        filter.and.iter().chain(&filter.or).flatten().chain(filter.not.as_deref()).cloned().collect();
-    without!(
-        found,
-        filter,
-        and,
-        or,
-        not,
-        node.id,
-        node.node_type,
-        node.inventoried,
-        state,
-        expired_by,
-        not_rotated_for,
-        stored_in,
-        stored,
-        used,
-        used_dead,
-        new_source
-    );
     found
 }

@@ -27,14 +27,22 @@ pub fn bounds(window: &Window, t: Instant) -> Result<Interval, Wrong> {
     if from < to { Ok(Interval { from, to }) } else { Err(Wrong) }
 }
 
-/// All given members match; nothing matches what is absent or empty.
+/// All given members match; nothing but `present: false`, alone, matches what is absent or empty.
 pub fn text_matches(wanted: &TextMatch, text: &str) -> bool {
+    if wanted.present == Some(false) {
+        return text.is_empty() && *wanted == TextMatch { present: Some(false), ..TextMatch::default() };
+    }
     !text.is_empty()
         && wanted.eq.as_ref().is_none_or(|eq| eq == text)
         && wanted.any_of.as_ref().is_none_or(|all| all.iter().any(|each| each == text))
         && wanted.prefix.as_ref().is_none_or(|prefix| text.starts_with(prefix.as_str()))
         && wanted.contains.as_ref().is_none_or(|part| text.contains(part.as_str()))
         && wanted.glob.as_ref().is_none_or(|pattern| glob::matches(pattern, text))
+}
+
+/// The id of one of the ends of a relation matches; where there is no end there is no text.
+fn ends_match(wanted: &TextMatch, ends: &[NodeRef]) -> bool {
+    ends.iter().any(|end| text_matches(wanted, &end.id)) || ends.is_empty() && text_matches(wanted, "")
 }
 
 fn given<W>(member: Option<&W>, test: impl FnOnce(&W) -> Result<bool, Wrong>) -> Result<bool, Wrong> {
@@ -118,10 +126,10 @@ impl<'a> Known<'a> {
         Ok(self.during(bounds(during, t)?).into_iter().filter(so).collect())
     }
 
-    fn node_matches(&self, node: &NodeRef, t: Instant, filter: &NodeWhere) -> bool {
+    pub(super) fn node_matches(&self, node: &NodeRef, t: Instant, filter: &NodeWhere) -> bool {
         let value = self.node_value(node, t);
         let text = |wanted: &Option<TextMatch>, text: Option<&str>| {
-            wanted.as_ref().is_none_or(|wanted| text.is_some_and(|text| text_matches(wanted, text)))
+            wanted.as_ref().is_none_or(|wanted| text_matches(wanted, text.unwrap_or_default()))
         };
         filter.and.as_ref().is_none_or(|all| all.iter().all(|each| self.node_matches(node, t, each)))
             && filter.or.as_ref().is_none_or(|any| any.iter().any(|each| self.node_matches(node, t, each)))
@@ -131,13 +139,21 @@ impl<'a> Known<'a> {
             && text(&filter.node_type, value.as_ref().map(|value| value.node_type.as_str()))
             && filter.attribute.as_ref().is_none_or(|wanted| {
                 let said = value.as_ref().and_then(|value| value.attributes.get(&wanted.key));
-                said.is_some_and(|said| wanted.value.as_ref().is_none_or(|value| text_matches(value, said)))
+                match &wanted.value {
+                    None => said.is_some(),
+                    Some(value) => text_matches(value, said.map_or("", |said| said)),
+                }
             })
             && filter.inventoried.is_none_or(|wanted| wanted == value.is_some())
             && filter.owned.is_none_or(|wanted| wanted != self.back(EdgeKind::Owns, node, t).is_empty())
     }
 
-    fn identity_matches(&self, node: &NodeRef, t: Instant, filter: &IdentityWhere) -> Result<bool, Wrong> {
+    pub(super) fn identity_matches(
+        &self,
+        node: &NodeRef,
+        t: Instant,
+        filter: &IdentityWhere,
+    ) -> Result<bool, Wrong> {
         // Every member is looked at, so that a wrong window is found wherever it stands.
         let mut so = self.node_matches(node, t, &filter.node);
         for each in filter.and.iter().flatten() {
@@ -152,7 +168,7 @@ impl<'a> Known<'a> {
         }
         so &= given(filter.not.as_deref(), |not| Ok(!self.identity_matches(node, t, not)?))?;
         so &= given(filter.owned_by.as_ref(), |wanted| {
-            Ok(self.back(EdgeKind::Owns, node, t).iter().any(|owner| text_matches(wanted, &owner.id)))
+            Ok(ends_match(wanted, &self.back(EdgeKind::Owns, node, t)))
         })?;
         so &= given(filter.created_during.as_ref(), |window| self.created_during(node, window, t))?;
         so &= given(filter.holds.as_ref(), |holds| self.holds_when(node, holds, t))?;
@@ -170,17 +186,36 @@ impl<'a> Known<'a> {
             }
             Ok(one)
         })?;
-        so &= given(filter.used_dead_secret.as_ref(), |dead| self.used_dead(Role::Identity, node, dead, t))?;
-        so &= given(filter.new_source.as_ref(), |new| self.from_new_source(Role::Identity, node, new, t))?;
+        so &= given(filter.used_dead_secret.as_ref(), |dead| {
+            Ok(!self.dead_uses(Role::Identity, node, dead, t)?.is_empty())
+        })?;
+        so &= given(filter.new_source.as_ref(), |new| {
+            Ok(!self.new_sources(Role::Identity, node, new, t)?.is_empty())
+        })?;
         so &= given(filter.runs_on.as_ref(), |wanted| {
-            Ok(self.back(EdgeKind::RunsAs, node, t).iter().any(|workload| text_matches(wanted, &workload.id)))
+            Ok(ends_match(wanted, &self.back(EdgeKind::RunsAs, node, t)))
+        })?;
+        so &= given(filter.member_of.as_ref(), |wanted| {
+            let groups =
+                if wanted.effective { self.groups(node, t) } else { self.to(EdgeKind::MemberOf, node, t) };
+            Ok(wanted.id.as_ref().map_or(!groups.is_empty(), |id| ends_match(id, &groups)))
+        })?;
+        so &= given(filter.can_assume.as_ref(), |wanted| {
+            let others =
+                if wanted.effective { self.assumes(node, t) } else { self.to(EdgeKind::CanAssume, node, t) };
+            Ok(wanted.id.as_ref().map_or(!others.is_empty(), |id| ends_match(id, &others)))
         })?;
         so &= given(filter.gained.as_ref(), |gained| Ok(self.at_ends(node, gained, t)? == (false, true)))?;
         so &= given(filter.lost.as_ref(), |lost| Ok(self.at_ends(node, lost, t)? == (true, false)))?;
         Ok(so)
     }
 
-    fn secret_matches(&self, node: &NodeRef, t: Instant, filter: &SecretWhere) -> Result<bool, Wrong> {
+    pub(super) fn secret_matches(
+        &self,
+        node: &NodeRef,
+        t: Instant,
+        filter: &SecretWhere,
+    ) -> Result<bool, Wrong> {
         let mut so = self.node_matches(node, t, &filter.node);
         for each in filter.and.iter().flatten() {
             so &= self.secret_matches(node, t, each)?;
@@ -203,14 +238,15 @@ impl<'a> Known<'a> {
             last.is_some_and(|last| t.nanos() - last.nanos() > longest.nanos())
         });
         let places = self.to(EdgeKind::StoredIn, node, t);
-        so &= filter
-            .stored_in
-            .as_ref()
-            .is_none_or(|wanted| places.iter().any(|place| text_matches(wanted, &place.id)));
+        so &= filter.stored_in.as_ref().is_none_or(|wanted| ends_match(wanted, &places));
         so &= filter.stored.is_none_or(|wanted| wanted != places.is_empty());
         so &= given(filter.used.as_ref(), |used| self.used(Role::Secret, node, used, t))?;
-        so &= given(filter.used_dead.as_ref(), |dead| self.used_dead(Role::Secret, node, dead, t))?;
-        so &= given(filter.new_source.as_ref(), |new| self.from_new_source(Role::Secret, node, new, t))?;
+        so &= given(filter.used_dead.as_ref(), |dead| {
+            Ok(!self.dead_uses(Role::Secret, node, dead, t)?.is_empty())
+        })?;
+        so &= given(filter.new_source.as_ref(), |new| {
+            Ok(!self.new_sources(Role::Secret, node, new, t)?.is_empty())
+        })?;
         Ok(so)
     }
 

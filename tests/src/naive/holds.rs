@@ -94,19 +94,28 @@ impl Known<'_> {
         self.reach(identity, &[EdgeKind::MemberOf], t).into_iter().map(|(node, _)| node).collect()
     }
 
-    /// An identity and all that it can come to act as.
-    fn acts_as(&self, identity: &NodeRef, t: Instant) -> Vec<NodeRef> {
-        let mut found = vec![identity.clone()];
-        let mut next = 0;
-        while next < found.len() {
-            for member in self.bundle(&found[next], t) {
+    /// The groups that an identity is in over one edge or more: itself only where they lead back to it.
+    pub fn groups(&self, identity: &NodeRef, t: Instant) -> Vec<NodeRef> {
+        let mut found: Vec<NodeRef> = Vec::new();
+        for member in self.bundle(identity, t) {
+            found.extend(self.to(EdgeKind::MemberOf, &member, t));
+        }
+        found
+    }
+
+    /// Whom an identity can come to act as: itself only where it is so reached.
+    pub fn assumes(&self, identity: &NodeRef, t: Instant) -> Vec<NodeRef> {
+        let mut found: Vec<NodeRef> = Vec::new();
+        let mut from = vec![identity.clone()];
+        while let Some(each) = from.pop() {
+            for member in self.bundle(&each, t) {
                 for to in self.to(EdgeKind::CanAssume, &member, t) {
                     if !found.contains(&to) {
-                        found.push(to);
+                        found.push(to.clone());
+                        from.push(to);
                     }
                 }
             }
-            next += 1;
         }
         found
     }
@@ -141,11 +150,8 @@ impl Known<'_> {
 
     /// An identity holds it: as itself, or effectively also as one that it can come to act as.
     pub fn holds(&self, identity: &NodeRef, asked: &Asked<'_>, effective: bool, t: Instant) -> bool {
-        if effective {
-            self.acts_as(identity, t).iter().any(|each| self.allowed(each, asked, t))
-        } else {
-            self.allowed(identity, asked, t)
-        }
+        self.allowed(identity, asked, t)
+            || effective && self.assumes(identity, t).iter().any(|each| self.allowed(each, asked, t))
     }
 
     /// Any of the privileges of a filter, at one moment.

@@ -55,6 +55,8 @@ pub fn node(kind: NodeKind, id: &str) -> NodeRef {
 pub struct Entry {
     /// Its source.
     pub source: String,
+    /// How many batches came before its own: what a batch records has one time, later than that of the one before.
+    pub batch: u64,
     /// The fact or observation.
     pub body: RecordBody,
 }
@@ -81,6 +83,7 @@ pub struct Acknowledged {
 pub struct Ledger {
     /// Record n is the one with ledger index n.
     pub entries: Vec<Entry>,
+    written: u64,
     batches: BTreeMap<(String, String), Acknowledged>,
     events: BTreeMap<(String, String, Option<Key>), RecordBody>,
 }
@@ -126,6 +129,7 @@ impl Ledger {
             self.append(&batch.source, &seen.event_id, None, body, &mut told);
         }
         told.ledger_size = self.size();
+        self.written += 1;
         self.batches.insert(name, told.clone());
         told
     }
@@ -147,6 +151,6 @@ impl Ledger {
             }
             self.events.insert(name, body.clone());
         }
-        self.entries.push(Entry { source: source.to_owned(), body });
+        self.entries.push(Entry { source: source.to_owned(), batch: self.written, body });
     }
 }

@@ -2,15 +2,20 @@
 //! the engine and nothing else: no index, no cache, no function that decides anything.
 
 mod answer;
+mod changes;
+mod counted;
 mod filter;
 pub mod glob;
 mod holds;
 mod ledger;
 mod seen;
 mod state;
+mod walks;
 
 pub use answer::{Counts, TimelinePoint, Unused, Usage};
+pub use changes::Change;
 pub use filter::{Wrong, bounds};
 pub use ledger::{Acknowledged, Entry, Key, Ledger, node};
-pub use seen::Seen;
-pub use state::{Known, Merged, State};
+pub use seen::{Role, Seen};
+pub use state::{Known, Merged, State, Stated};
+pub use walks::{Reached, Step};

@@ -34,6 +34,17 @@ pub enum Role {
     Secret,
 }
 
+impl Role {
+    /// In which a node of its kind is asked about.
+    pub fn of(node: &NodeRef) -> Result<Self, Wrong> {
+        match node.kind {
+            NodeKind::Identity => Ok(Self::Identity),
+            NodeKind::Secret => Ok(Self::Secret),
+            _ => Err(Wrong),
+        }
+    }
+}
+
 impl Seen<'_> {
     /// The nodes that it names, in the order of first appearance.
     pub fn nodes(&self) -> Vec<NodeRef> {
@@ -224,26 +235,31 @@ impl<'a> Known<'a> {
         Ok(found)
     }
 
-    /// Some pair (node, source) is first seen in the window, and the node itself before that.
-    pub fn from_new_source(
+    /// The sources that a node is first seen from in the window, having been seen before: each with the earliest observation
+    /// of the pair, by these.
+    pub fn new_sources(
         &self,
         role: Role,
         node: &NodeRef,
         filter: &NewSourceWhere,
         t: Instant,
-    ) -> Result<bool, Wrong> {
+    ) -> Result<Vec<(String, Seen<'a>)>, Wrong> {
         let window = bounds(&filter.during, t)?;
-        let seen = self.successes(role, node);
-        let first = |value: &str| {
-            seen.iter().filter(|each| each.source_value(filter.of) == value).map(|each| each.what.time).min()
-        };
-        let own = seen.iter().map(|each| each.what.time).min();
-        Ok(seen.iter().map(|each| each.source_value(filter.of)).filter(|value| !value.is_empty()).any(
-            |value| {
-                let pair = first(value);
-                pair.is_some_and(|pair| window.contains(pair)) && own < pair
-            },
-        ))
+        let seen = self.successes(role, node); // by (time, ledger index)
+        let own = seen.first().map(|first| first.what.time);
+        let mut sources: Vec<&str> = Vec::new();
+        let mut found = Vec::new();
+        for each in &seen {
+            let source = each.source_value(filter.of);
+            if source.is_empty() || sources.contains(&source) {
+                continue;
+            }
+            sources.push(source);
+            if window.contains(each.what.time) && own.is_some_and(|own| own < each.what.time) {
+                found.push((source.to_owned(), *each));
+            }
+        }
+        Ok(found)
     }
 
     /// The secret is dead at t.
@@ -259,7 +275,7 @@ impl<'a> Known<'a> {
     }
 
     /// The secret is not dead at t, and one that it descends from is.
-    fn survives(&self, secret: &NodeRef, t: Instant) -> bool {
+    pub fn survives(&self, secret: &NodeRef, t: Instant) -> bool {
         let mut line = vec![secret.clone()];
         let mut next = 0;
         while next < line.len() {
@@ -278,14 +294,14 @@ impl<'a> Known<'a> {
         !self.dead(secret, t) && line[1..].iter().any(|each| self.dead(each, t))
     }
 
-    /// A SUCCESS observation in the window with a secret that was then dead, and had been for the grace.
-    pub fn used_dead(
+    /// The SUCCESS observations in the window with a secret that was then dead, and had been for the grace.
+    pub fn dead_uses(
         &self,
         role: Role,
         node_: &NodeRef,
         filter: &DeadSecretWhere,
         t: Instant,
-    ) -> Result<bool, Wrong> {
+    ) -> Result<Vec<Seen<'a>>, Wrong> {
         let window = bounds(&filter.during, t)?;
         let grace = filter.grace_after.unwrap_or(Duration::from_nanos(0));
         let ends = self.facts.iter().filter_map(|stated| match &stated.fact.op {
@@ -296,7 +312,7 @@ impl<'a> Known<'a> {
         });
         let mut changes: Vec<Instant> = self.bounds.iter().copied().chain(ends).collect();
         changes.sort_unstable();
-        Ok(self.successes(role, node_).iter().any(|seen| {
+        let so = |seen: &Seen<'a>| {
             if seen.what.secret.is_empty() || !window.contains(seen.what.time) {
                 return false;
             }
@@ -306,6 +322,7 @@ impl<'a> Known<'a> {
             so(begin)
                 && changes.iter().all(|at| *at <= begin || *at > seen.what.time || so(*at))
                 && so(seen.what.time)
-        }))
+        };
+        Ok(self.successes(role, node_).into_iter().filter(so).collect())
     }
 }

@@ -17,6 +17,8 @@ pub struct Stated<'a> {
     pub index: u64,
     /// Which collector.
     pub source: &'a str,
+    /// How many batches came before its own.
+    pub batch: u64,
     /// What it speaks of.
     pub key: Key,
     /// What it says.
@@ -99,7 +101,7 @@ impl<'a> Known<'a> {
                 if fact.valid_to != Instant::FOREVER {
                     self.bounds.push(fact.valid_to);
                 }
-                self.facts.push(Stated { index, source: &entry.source, key, fact });
+                self.facts.push(Stated { index, source: &entry.source, batch: entry.batch, key, fact });
                 nodes
             }
             RecordBody::Observation(what) => {

@@ -33,10 +33,10 @@ pub struct Asked {
 pub fn tuning(draw: &mut Draw) -> Tuning {
     const WAYS: &[Tuning] = &[
         Tuning::DEFAULT,
-        Tuning { few: 0, many: 0 },
-        Tuning { few: 0, many: 0 },
-        Tuning { few: 0, many: 4 },
-        Tuning { few: 2, many: 1_024 },
+        Tuning { few: 0, many: 0, ..Tuning::DEFAULT },
+        Tuning { few: 0, many: 0, remembered: 2 },
+        Tuning { few: 0, many: 4, ..Tuning::DEFAULT },
+        Tuning { few: 2, many: 1_024, ..Tuning::DEFAULT },
     ];
     *draw.pick(WAYS)
 }

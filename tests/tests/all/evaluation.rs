@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use asof_model::Instant;
 use asof_query::{Known, Tuning};
 use asof_tests::draw::{Answer, Ask, Case, Draw, history, shrink};
 use asof_tests::exact;
@@ -9,6 +10,7 @@ use asof_tests::memory::Memory;
 use asof_tests::naive::{self, Ledger};
 
 use crate::chance::{cases, drawn, naive as answers, seed, told};
+use crate::corners::Tally;
 
 fn both(case: &Case, loose: u64, tuning: Tuning) -> (Answer, Answer) {
     let mut ledger = Ledger::of(&case.before);
@@ -24,13 +26,14 @@ fn both(case: &Case, loose: u64, tuning: Tuning) -> (Answer, Answer) {
 
 #[test]
 fn says_what_the_naive_model_says() {
-    let (seed, mut asked) = (seed(), 0);
+    let (seed, mut asked, mut tally) = (seed(), 0, Tally::default());
     for number in 0..cases(1_500) {
         let mut draw = Draw::new(seed.wrapping_mul(1_000_003).wrapping_add(number));
         let batches = 1 + draw.below(14);
         let history = history(&mut draw, batches);
         let ledger = Arc::new(Ledger::of(&history));
-        let questions = drawn(&mut draw, &Ask::about(&history), ledger.size(), 12, 5);
+        let ask = Ask::about(&history);
+        let questions = drawn(&mut draw, &ask, ledger.size(), 12, 5);
         let expected = answers(&ledger, &questions);
         let mut known: Option<(u64, Tuning, Known)> = None;
         for (each, expected) in questions.into_iter().zip(expected) {
@@ -54,8 +57,17 @@ fn says_what_the_naive_model_says() {
                 let (expected, found) = both(&least, number, tuning);
                 panic!("case {number} {}", told(seed, &least, &expected, &found));
             }
+            tally.asked(&each.question, &expected);
+            for (what, beside) in [("T at a bound", 0), ("T just before one", -1), ("T just after one", 1)] {
+                let bound = Instant::from_nanos(each.at.nanos() - beside);
+                tally.count(what, ask.moments.contains(&bound));
+            }
+            tally.count("K before the last record", each.size < ledger.size());
             asked += 1;
         }
     }
     println!("{asked} questions");
+    if asked > 50_000 {
+        tally.hold(2, 100);
+    }
 }

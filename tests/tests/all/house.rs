@@ -157,3 +157,30 @@ fn crates_are_few_and_have_a_purpose() {
     assert!(names.len() <= 11, "ten beside xtask: {names:?}");
     assert!(!names.iter().any(|name| name == "utils" || name == "common"), "{names:?}");
 }
+
+/// A question reads through one reader alone, made for a K; whatever that asks of storage, it asks as of its K.
+#[test]
+fn nothing_is_read_without_a_ledger_size() {
+    // By ordinal, which only what was read at K gives; by index, held against K; and a superset by its contract.
+    const OTHERWISE: &[&str] = &["text", "name", "lookup", "header_of", "record", "entangled"];
+    let reader = root().join("crates/engine/src/reader.rs");
+    let text = std::fs::read_to_string(&reader).unwrap();
+    let mut calls = 0;
+    for (at, _) in text.match_indices("self.store") {
+        let call = text[at + "self.store".len()..].trim_start();
+        let Some(call) = call.strip_prefix('.') else { panic!("storage is handed on: {call:.80}") };
+        let call = &call[..call.find(';').unwrap_or(call.len())];
+        let name = call.split('(').next().unwrap_or_default();
+        assert!(OTHERWISE.contains(&name) || call.contains("self.size"), "not as of K: {call}");
+        calls += 1;
+    }
+    assert!(calls > 10, "the test looks at the wrong place");
+    let wrong: Vec<_> =
+        ["query", "graphql", "grpc"].iter().flat_map(|name| found(name, &["asof_storage"])).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let wrong: Vec<_> = found("engine", &["impl Reader for"])
+        .into_iter()
+        .filter(|line| !line.contains("reader.rs"))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

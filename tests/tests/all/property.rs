@@ -94,17 +94,19 @@ async fn no_bound_and_no_size_is_left_out() {
             IdentityWhere { holds_unused: Some(ask.unused(&mut draw)), ..IdentityWhere::default() },
             IdentityWhere { observed: Some(ask.observed(&mut draw)), ..IdentityWhere::default() },
         ];
+        let identities = |filter: IdentityWhere| Question::Identities {
+            filter: Box::new(filter),
+            include_deleted: false,
+            order: IdentityOrder::Appearance,
+        };
+        let mut pool: Vec<_> = filters.into_iter().map(identities).collect();
+        pool.extend((0..12).map(|_| ask.beyond(&mut draw)));
         let mut questions = Vec::new();
         for known in 0..=size {
             for at in &ask.moments {
                 for beside in [-1, 0, 1] {
                     let at = asof_model::Instant::from_nanos(at.nanos().saturating_add(beside));
-                    let filter = Box::new(draw.pick(&filters).clone());
-                    let question = Question::Identities {
-                        filter,
-                        include_deleted: false,
-                        order: IdentityOrder::Appearance,
-                    };
+                    let question = draw.pick(&pool).clone();
                     if at.is_in_range() {
                         questions.push(Asked { question, at, size: known, tuning: tuning(&mut draw) });
                     }

@@ -90,6 +90,11 @@ impl Server {
         std::thread::spawn(move || out.read_to_end(&mut Vec::new()));
     }
 
+    /// Of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGKILL, at once.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();

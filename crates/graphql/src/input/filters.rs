@@ -54,10 +54,25 @@ pub(crate) struct IdentityWhere {
     pub(crate) new_source: Option<NewSourceWhere>,
     /// The id of a workload that RUNS_AS it at asOf.
     pub(crate) runs_on: Option<TextMatch>,
+    /// A group that it is in at asOf over a MEMBER_OF edge in force; effective: over one or more.
+    pub(crate) member_of: Option<ReachWhere>,
+    /// An identity that it has a CAN_ASSUME edge to in force at asOf; effective: any that it can come to act as, as `holds` has it (over its
+    /// groups and over chains).
+    pub(crate) can_assume: Option<ReachWhere>,
     /// Gained, between the window's start and its end, the last of what `holds` describes.
     pub(crate) gained: Option<ChangedHoldsWhere>,
     /// Lost, between the window's start and its end, the last of what `holds` describes.
     pub(crate) lost: Option<ChangedHoldsWhere>,
+}
+
+/// An identity is not its own group, nor one that it assumes, but over an edge to itself (effective: or a cycle back to it).
+#[derive(InputObject)]
+pub(crate) struct ReachWhere {
+    /// The id of such a one; absent: any.
+    pub(crate) id: Option<TextMatch>,
+    /// Over more than one edge, too.
+    #[graphql(default_with = "Some(false)")]
+    pub(crate) effective: Option<bool>,
 }
 
 /// Holds any of `privileges` on `on`, a resource id or a glob; absent: `*`. Directly, by an entitlement that it itself holds; effective:

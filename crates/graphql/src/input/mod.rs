@@ -6,7 +6,7 @@ mod seen;
 
 pub(crate) use filters::{IdentityWhere, NodeWhere, SecretWhere};
 pub(crate) use read::{Read, privilege_set, read};
-pub(crate) use seen::{ChangeWhere, ObservationWhere};
+pub(crate) use seen::{ChangeWhere, CoverageWhere, DeadSecretWhere, ObservationWhere};
 
 use async_graphql::InputObject;
 
@@ -36,9 +36,12 @@ pub(crate) struct Window {
     pub(crate) last: Option<Duration>,
 }
 
-/// All given members must match. What is absent or empty matches nothing, whatever is asked.
+/// All given members must match. What is absent or empty matches nothing but `present: false` alone.
 #[derive(InputObject)]
 pub(crate) struct TextMatch {
+    /// false: there is no text, that is, it is absent or empty; true: there is one. Alone, or with others that must match too. Of a
+    /// relation's ends, such as ownedBy: false, there is none.
+    pub(crate) present: Option<bool>,
     /// Equal to it.
     pub(crate) eq: Option<String>,
     /// One of these.
@@ -52,7 +55,8 @@ pub(crate) struct TextMatch {
     pub(crate) glob: Option<String>,
 }
 
-/// The state has the attribute, and its value matches where one is asked for.
+/// The state has the attribute, and its value matches where one is asked for. With `value: {present: false}` the attribute is not there, or
+/// it is empty; so it is where there is no value state at all.
 #[derive(InputObject)]
 pub(crate) struct AttributeMatch {
     /// The attribute's key.

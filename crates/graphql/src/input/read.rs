@@ -3,10 +3,10 @@
 use asof_model::PrivilegeSet;
 use asof_query as query;
 
-use super::filters::{HoldsWhere, IdentityWhere, NodeWhere, SecretWhere};
+use super::filters::{HoldsWhere, IdentityWhere, NodeWhere, ReachWhere, SecretWhere};
 use super::seen::{
-    ChangeWhere, ChangedHoldsWhere, DeadSecretWhere, NewSourceWhere, ObservationWhere, ObservedWhere,
-    UncoveredWhere, UnusedWhere, UsedWhere,
+    ChangeWhere, ChangedHoldsWhere, CoverageWhere, DeadSecretWhere, NewSourceWhere, ObservationWhere,
+    ObservedWhere, UncoveredWhere, UnusedWhere, UsedWhere,
 };
 use super::{AttributeMatch, TextMatch, Window};
 use crate::enums::{CoverageKind, Outcome, Privilege};
@@ -74,6 +74,7 @@ impl Read for TextMatch {
     type Out = query::TextMatch;
     fn read(self) -> Result<query::TextMatch, Failure> {
         Ok(query::TextMatch {
+            present: self.present,
             eq: self.eq,
             any_of: self.any_of,
             prefix: self.prefix,
@@ -134,9 +135,18 @@ impl Read for IdentityWhere {
             used_dead_secret: read(self.used_dead_secret, "usedDeadSecret")?,
             new_source: read(self.new_source, "newSource")?,
             runs_on: read(self.runs_on, "runsOn")?,
+            member_of: read(self.member_of, "memberOf")?,
+            can_assume: read(self.can_assume, "canAssume")?,
             gained: read(self.gained, "gained")?,
             lost: read(self.lost, "lost")?,
         })
+    }
+}
+
+impl Read for ReachWhere {
+    type Out = query::ReachWhere;
+    fn read(self) -> Result<query::ReachWhere, Failure> {
+        Ok(query::ReachWhere { id: read(self.id, "id")?, effective: self.effective.unwrap_or(false) })
     }
 }
 
@@ -296,12 +306,25 @@ impl Read for ChangedHoldsWhere {
     }
 }
 
+fn each<A: Into<B>, B>(given: Option<Vec<A>>) -> Option<Vec<B>> {
+    given.map(|given| given.into_iter().map(Into::into).collect())
+}
+
+impl Read for CoverageWhere {
+    type Out = query::CoverageWhere;
+    fn read(self) -> Result<query::CoverageWhere, Failure> {
+        Ok(query::CoverageWhere {
+            kinds: each(self.kinds),
+            source: read(self.source, "source")?,
+            scope: read(self.scope, "scope")?,
+            identity: self.identity.map(|id| id.0),
+        })
+    }
+}
+
 impl Read for ChangeWhere {
     type Out = query::ChangeWhere;
     fn read(self) -> Result<query::ChangeWhere, Failure> {
-        fn each<A: Into<B>, B>(given: Option<Vec<A>>) -> Option<Vec<B>> {
-            given.map(|given| given.into_iter().map(Into::into).collect())
-        }
         Ok(query::ChangeWhere {
             kinds: each(self.kinds),
             node_kinds: each(self.node_kinds),

@@ -1,6 +1,6 @@
 //! What was seen, and by whom: the filters over observations, coverages and changes.
 
-use async_graphql::InputObject;
+use async_graphql::{ID, InputObject};
 
 use super::filters::HoldsWhere;
 use super::{TextMatch, Window};
@@ -140,6 +140,19 @@ pub(crate) struct ObservationWhere {
     pub(crate) explained: Option<bool>,
     /// At the observation's own time some POSTURE coverage matches its identity, privilege and resource.
     pub(crate) posture_known: Option<bool>,
+}
+
+/// Which coverages. All given members must match.
+#[derive(InputObject)]
+pub(crate) struct CoverageWhere {
+    /// Any of these.
+    pub(crate) kinds: Option<Vec<CoverageKind>>,
+    /// Who stated it.
+    pub(crate) source: Option<TextMatch>,
+    /// Its scope: its source's own name for it.
+    pub(crate) scope: Option<TextMatch>,
+    /// It speaks of this identity: one of its globs matches the id, or it has none.
+    pub(crate) identity: Option<ID>,
 }
 
 /// nodeKinds and edgeKinds: where either is given, the subject is of one of these kinds. id: the node's, or that of either end.

@@ -1,6 +1,7 @@
 //! A `Reconcile` stream to a listing, message by message.
 
 use asof_model::{Fault, Instant, Limits, Listing, Subject, Value};
+use prost::Message as _;
 
 use super::read::{Reader, and_more};
 use super::time;
@@ -12,6 +13,7 @@ use crate::proto::reconcile_request::{Begin, Part};
 pub struct Listed {
     begin: Option<Begin>,
     parts: Vec<(Subject, Value)>,
+    bytes: usize,
     faults: Vec<Fault>,
     committed: Option<bool>,
 }
@@ -22,6 +24,14 @@ impl Listed {
         let wrong = |field: &str, why: &str| Err(Fault::new(field, why));
         if self.committed.is_some() {
             return wrong("commit", "is the last message; another one follows it");
+        }
+        self.bytes = self.bytes.saturating_add(message.encoded_len());
+        if self.bytes > limits.listing_bytes {
+            let why = format!(
+                "more bytes in one listing than the limit of {} (listing_bytes)",
+                limits.listing_bytes
+            );
+            return wrong("parts", &why);
         }
         match (message.part, self.begin.is_some()) {
             (Some(Part::Begin(begin)), false) => self.begin = Some(begin),
@@ -130,6 +140,16 @@ mod tests {
         assert_eq!(read(vec![begin(), begin()]).unwrap_err(), ["begin"]);
         assert_eq!(read(vec![begin(), commit(), node("a")]).unwrap_err(), ["commit"]);
         assert_eq!(read(vec![begin(), node("a")]).unwrap_err(), ["commit"]);
+    }
+
+    #[test]
+    fn a_listing_is_bounded_in_bytes() {
+        let limits = Limits { listing_bytes: 40, ..Limits::DEFAULT };
+        let mut listed = Listed::default();
+        let mut take = |part| listed.take(ReconcileRequest { part: Some(part) }, &limits);
+        assert!(take(begin()).is_ok() && take(node("a")).is_ok());
+        let fault = take(node("a node with a longer name")).unwrap_err();
+        assert!(fault.why.contains("listing_bytes"), "{fault:?}");
     }
 
     #[test]

@@ -5,8 +5,8 @@ use asof_model::{
 
 use super::{World, allow, day, find, named, window};
 use crate::{
-    DeadSecretWhere, IdentityOrder, IdentityWhere, NewSourceWhere, ObservedWhere, QueryError, SeenWhere,
-    SourceDimension, UncoveredWhere, UsedWhere, Window,
+    DeadSecretWhere, Event, EventList, IdentityOrder, IdentityWhere, NewSourceWhere, ObservedWhere,
+    QueryError, SeenWhere, SourceDimension, UncoveredWhere, UsedWhere, Window,
 };
 
 fn used(from: i64, to: i64) -> UsedWhere {
@@ -35,7 +35,9 @@ fn drift_is_judged_at_the_time_of_use() {
             explained: None,
             posture_known,
         };
-        let found = known.uncovered(day(9), a, &filter).unwrap();
+        let list = EventList::Uncovered { identity: a, filter };
+        let found = known.events(day(9), &list, None, 9).unwrap();
+        assert_eq!(known.count_events(day(9), &list).unwrap(), found.len() as u64);
         found.into_iter().map(|event| event.time).collect::<Vec<_>>()
     };
     assert_eq!(times(None), [day(1), day(4)]);
@@ -50,13 +52,22 @@ fn pages_of_observations_follow_each_other() {
         world.seen("a", at, Privilege::Read, "");
     }
     let known = world.known();
-    let page = |after| {
-        let filter = crate::ObservationWhere::default();
-        let (count, found) = known.observations_page(day(9), None, &filter, &window(1, 3), after, 2).unwrap();
-        (count, found.into_iter().map(|event| (event.time, event.index)).collect::<Vec<_>>())
+    let list = EventList::Observations {
+        identity: None,
+        filter: crate::ObservationWhere::default(),
+        during: window(1, 3),
     };
-    assert_eq!(page(None), (3, vec![(day(1), 1), (day(2), 2)]));
-    assert_eq!(page(Some((day(2), 2))), (3, vec![(day(2), 3)]));
+    let page = |after, first| {
+        let found = known.events(day(9), &list, after, first).unwrap();
+        found.iter().map(Event::place).collect::<Vec<_>>()
+    };
+    assert_eq!(known.count_events(day(9), &list).unwrap(), 3);
+    assert_eq!(page(None, 2), [(day(1), 1), (day(2), 2)]);
+    assert_eq!(page(Some((day(2), 2)), 2), [(day(2), 3)]);
+    assert_eq!(page(Some((day(2), 3)), 2), []);
+    // Of what stands before the window nothing is shown, wherever a place lies.
+    assert_eq!(page(Some((day(0), 7)), 1), [(day(1), 1)]);
+    assert_eq!(page(None, 0), []);
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! What the words mean, on small worlds; and that it does not matter how a question is answered.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod behind;
 mod drift;
 mod holding;
 mod plans;
+mod presence;
+mod reach;
 mod walks;
 
 use std::sync::Arc;
@@ -14,7 +17,7 @@ use asof_model::{
 };
 
 use crate::memory::Memory;
-use crate::{Known, Node, Window};
+use crate::{IdentityOrder, IdentityWhere, Known, Node, TextMatch, Window};
 
 /// The start of a day, counted from 1970.
 fn day(day: i64) -> Instant {
@@ -104,6 +107,22 @@ impl World {
     fn known(&self) -> Known {
         Known::new(Arc::new(self.memory()))
     }
+
+    /// What the first so many records tell: facts come before observations.
+    fn known_at(&self, size: u64) -> Known {
+        Known::new(Arc::new(Memory::of(std::slice::from_ref(&self.batch), size)))
+    }
+
+    /// How many records there are.
+    fn size(&self) -> u64 {
+        (self.batch.facts.len() + self.batch.observations.len()) as u64
+    }
+
+    /// Adds to what was seen last.
+    fn with(&mut self, add: impl FnOnce(&mut Observation)) -> &mut Self {
+        add(self.batch.observations.last_mut().unwrap());
+        self
+    }
 }
 
 fn allow(privileges: &[Privilege], scope: &str) -> EntitlementValue {
@@ -122,6 +141,19 @@ fn deny(privileges: &[Privilege], scope: &str) -> EntitlementValue {
 
 fn named(known: &Known, nodes: &[Node]) -> Vec<String> {
     nodes.iter().map(|node| known.reader().id(*node).unwrap().as_ref().to_owned()).collect()
+}
+
+fn text(glob: &str) -> TextMatch {
+    TextMatch { glob: Some(glob.to_owned()), ..TextMatch::default() }
+}
+
+fn present(present: bool) -> TextMatch {
+    TextMatch { present: Some(present), ..TextMatch::default() }
+}
+
+/// The ids of the identities that match, of those that exist or are deleted.
+fn matching(known: &Known, at: i64, filter: &IdentityWhere) -> Vec<String> {
+    named(known, &known.identities(day(at), filter, true, IdentityOrder::Appearance).unwrap())
 }
 
 fn find(known: &Known, kind: NodeKind, id: &str) -> Node {

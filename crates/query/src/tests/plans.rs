@@ -6,8 +6,9 @@ use asof_model::{CoverageKind, Duration, EdgeKind, Outcome, Privilege};
 use super::{World, allow, day, deny, set, window};
 use crate::limits::Tuning;
 use crate::{
-    ChangedHoldsWhere, HoldsWhere, IdentityOrder, IdentityWhere, Known, NodeWhere, ObservedWhere, QueryError,
-    SeenWhere, TextMatch, UncoveredWhere, UnusedWhere, UsedWhere,
+    ChangedHoldsWhere, EventList, HoldsWhere, IdentityOrder, IdentityWhere, Known, NewSourceWhere, NodeWhere,
+    ObservedWhere, QueryError, ReachWhere, SeenWhere, SourceDimension, TextMatch, UncoveredWhere,
+    UnusedWhere, UsedWhere,
 };
 
 /// A world with corners, the same every time: holders, groups, denials, roles, uses.
@@ -83,7 +84,8 @@ fn filters() -> Vec<IdentityWhere> {
     };
     let id = TextMatch { any_of: Some(vec!["id/3".into(), "id/5".into()]), ..TextMatch::default() };
     let unused = UnusedWhere { privileges: None, during: window(2, 8) };
-    vec![
+    let new_source = NewSourceWhere { of: SourceDimension::Resource, during: window(2, 8) };
+    let mut filters = vec![
         none(),
         holding(write()),
         holding(holds(Privilege::Write, true)),
@@ -108,21 +110,39 @@ fn filters() -> Vec<IdentityWhere> {
             ..none()
         },
         IdentityWhere { node: NodeWhere { id: Some(id), ..NodeWhere::default() }, ..holding(write()) },
-    ]
+        IdentityWhere { new_source: Some(new_source), ..none() },
+    ];
+    let end = |glob: &str| Some(TextMatch { glob: Some(glob.to_owned()), ..TextMatch::default() });
+    let absent = || Some(TextMatch { present: Some(false), ..TextMatch::default() });
+    for id in [None, end("id/?"), end("id/1*"), absent()] {
+        for effective in [false, true] {
+            let reach = ReachWhere { id: id.clone(), effective };
+            filters.push(IdentityWhere { member_of: Some(reach.clone()), ..none() });
+            filters.push(IdentityWhere { can_assume: Some(reach), ..none() });
+        }
+    }
+    filters
 }
 
 #[test]
 fn the_way_that_is_taken_changes_no_answer() {
     let world = world(60);
-    let ways = [(u64::MAX, u64::MAX), (0, u64::MAX), (0, 0), (8, 16)];
+    let way = |few, many, remembered| Tuning { few, many, remembered };
+    let ways = [
+        way(u64::MAX, u64::MAX, 9),
+        way(0, u64::MAX, 9),
+        way(0, 0, 2),
+        way(0, 0, 1 << 20),
+        way(8, 16, 1 << 20),
+    ];
     for filter in filters() {
         let mut answers = Vec::new();
-        for (few, many) in ways {
+        for tuning in ways {
             for vague in [false, true] {
                 let mut memory = world.memory();
                 memory.vague = vague;
                 let mut known = Known::new(Arc::new(memory));
-                known.tuning = Tuning { few, many };
+                known.tuning = tuning;
                 answers.push(known.identities(day(5), &filter, false, IdentityOrder::Appearance).unwrap());
             }
         }
@@ -158,6 +178,27 @@ fn one_identity_costs_what_it_did() {
     known.identities(day(9), &filter, false, IdentityOrder::Appearance).unwrap();
     assert!(memory.visited.load(Relaxed) <= 4);
     assert!(memory.timelines.load(Relaxed) <= 1);
+}
+
+#[test]
+fn a_page_of_observations_costs_the_same_wherever_it_begins() {
+    let mut world = World::default();
+    for n in 0..200 {
+        world.seen("a", n / 7, Privilege::Read, "");
+    }
+    let memory = Arc::new(world.memory());
+    let known = Known::new(memory.clone());
+    let (filter, during) = (crate::ObservationWhere::default(), window(0, 90));
+    let list = EventList::Observations { identity: None, filter, during };
+    let (mut after, mut costs) = (None, Vec::new());
+    loop {
+        let before = memory.visited.load(Relaxed);
+        let page = known.events(day(90), &list, after, 10).unwrap();
+        let Some(last) = page.last() else { break };
+        costs.push(memory.visited.load(Relaxed) - before);
+        after = Some(last.place());
+    }
+    assert_eq!(costs, [10; 20], "no page reads what stands before it, nor past its end");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Without authentication, a page of any site that a browser on this machine shows could ask this port, by a name that it
-//! lets point here (DNS rebinding) or across origins. So requests that name a foreign host or origin are refused.
+//! lets point here (DNS rebinding) or across origins. So requests that name a foreign host or origin are refused, and those that a
+//! page of another site makes a browser send without an origin; but a link may lead to the page at `/`, which asks nothing.
 
 use std::net::IpAddr;
 
@@ -7,6 +8,9 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+
+/// From where a request comes, as browsers say it (Fetch Metadata).
+const SEC_FETCH_SITE: header::HeaderName = header::HeaderName::from_static("sec-fetch-site");
 
 /// Lets requests pass whose Host (or :authority) and Origin are this machine's own.
 pub(super) async fn own_host(request: Request, next: Next) -> Response {
@@ -31,7 +35,9 @@ fn foreign(uri: &Uri, headers: &HeaderMap) -> Option<String> {
         return Some("a Host header is foreign".to_owned());
     }
     if !headers.contains_key(header::ORIGIN) {
-        return None;
+        // A link, a picture or a script of another site has no origin; a browser says where it comes from all the same.
+        let foreign = text(headers, &SEC_FETCH_SITE).is_some_and(|site| site == "cross-site");
+        return (foreign && uri.path() != "/").then(|| "a page of another site sent the request".to_owned());
     }
     let origin = text(headers, &header::ORIGIN).unwrap_or_default();
     let own = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://")).is_some_and(is_own);
@@ -95,6 +101,18 @@ mod tests {
             verdict(&[(header::HOST, "localhost:7420"), (header::ORIGIN, "http://127.0.0.1:7420")]),
             None
         );
+        for (site, passes) in
+            [("none", true), ("same-origin", true), ("same-site", true), ("cross-site", false)]
+        {
+            let found = verdict(&[(header::HOST, "localhost"), (SEC_FETCH_SITE, site)]);
+            assert_eq!(found.is_none(), passes, "{site}");
+        }
+        let own = [
+            (header::HOST, "localhost"),
+            (SEC_FETCH_SITE, "cross-site"),
+            (header::ORIGIN, "http://127.0.0.1"),
+        ];
+        assert_eq!(verdict(&own), None, "the origin is what counts where there is one");
         assert!(verdict(&[]).is_some());
         assert!(verdict(&[(header::HOST, "evil.example")]).is_some());
         assert!(verdict(&[(header::HOST, "localhost"), (header::HOST, "evil.example")]).is_some());

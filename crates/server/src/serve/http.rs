@@ -1,35 +1,42 @@
 //! What the one port answers.
 
-use asof_engine::{Engine, EngineError, Options};
-use asof_grpc::{DEFAULT_TENANT, DESCRIPTORS, Services, TENANT_HEADER};
+use std::time::Instant;
+
+use asof_engine::{Engine, Options};
+use asof_grpc::{DESCRIPTORS, Services};
 use async_graphql::http::GraphiQLSource;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router, middleware};
+use axum::routing::get;
+use axum::{Router, middleware};
 use tokio::sync::watch;
 use tonic::service::Routes;
 use tower::ServiceExt as _;
 
-use super::guard;
+use super::ws::{self, Sockets};
+use super::{graphql, guard};
 
-/// Bytes of a GraphQL request.
-const REQUEST_BYTES: usize = 1 << 20;
 /// What stands in GraphiQL's place until it is loaded.
 const LOADING: &str = "Loading GraphiQL from unpkg.com. Without a way to the internet this page stays as it is: \
     <code>asof query</code> asks the same questions, and so does any GraphQL client, with POST to <code>/graphql</code>.";
 
 /// Everything: GraphQL, GraphiQL, health, and gRPC for the rest.
-pub(super) fn router(engine: &Engine, options: &Options, closing: watch::Receiver<bool>) -> Router {
+pub(super) fn router(
+    engine: &Engine,
+    options: &Options,
+    sockets: Sockets,
+    closing: watch::Receiver<bool>,
+) -> Router {
     let grpc = grpc(engine, options, closing).into_axum_router();
+    let questions = get(graphql::get).post(graphql::post).fallback(graphql::other);
     Router::new()
         .route("/", get(graphiql))
-        .route("/graphql", post(graphql))
+        .route("/graphql", questions.layer(middleware::from_fn(timed)))
         .route("/healthz", get(|| async { "ok\n" }))
         .with_state(engine.clone())
-        .layer(DefaultBodyLimit::max(REQUEST_BYTES))
+        .layer(DefaultBodyLimit::max(graphql::REQUEST_BYTES))
         .fallback(move |request: Request| {
             let grpc = grpc.clone();
             async move {
@@ -40,6 +47,7 @@ pub(super) fn router(engine: &Engine, options: &Options, closing: watch::Receive
                 }
             }
         })
+        .layer(middleware::from_fn_with_state(sockets, ws::upgrade))
         .layer(middleware::from_fn(guard::own_host))
 }
 
@@ -88,48 +96,19 @@ async fn report(health: tonic_health::server::HealthReporter, mut closing: watch
     }
 }
 
+/// Says beside an answer how long it took, from the request's head to the answer ready to be sent (W3C Server Timing).
+async fn timed(request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let mut response = next.run(request).await;
+    let timing = format!("total;dur={:.3}", began.elapsed().as_secs_f64() * 1e3);
+    if let Ok(timing) = HeaderValue::from_str(&timing) {
+        response.headers_mut().insert("server-timing", timing);
+    }
+    response
+}
+
 async fn graphiql() -> Html<String> {
-    let page = GraphiQLSource::build().endpoint("/graphql").title("AsOf").finish();
+    let page =
+        GraphiQLSource::build().endpoint("/graphql").subscription_endpoint("/graphql").title("AsOf").finish();
     Html(page.replacen("Loading...", LOADING, 1))
-}
-
-async fn graphql(State(engine): State<Engine>, headers: HeaderMap, body: Bytes) -> Response {
-    let json = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|content| content.to_str().ok())
-        .is_some_and(|content| content.trim_start().to_ascii_lowercase().starts_with("application/json"));
-    if !json {
-        return (StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content type of a question is application/json\n")
-            .into_response();
-    }
-    let request = match serde_json::from_slice::<async_graphql::Request>(&body) {
-        Ok(request) => request,
-        Err(error) => {
-            let why = format!(
-                "the body is no GraphQL request such as {{\"query\": \"{{ ledger {{ size }} }}\"}}: {error}"
-            );
-            let body =
-                serde_json::json!({"errors": [{"message": why, "extensions": {"code": "BAD_REQUEST"}}]});
-            return (StatusCode::BAD_REQUEST, Json(body)).into_response();
-        }
-    };
-    Json(answer(&engine, tenant(&headers), request).await).into_response()
-}
-
-fn tenant(headers: &HeaderMap) -> Option<&str> {
-    headers.get(TENANT_HEADER).map_or(Some(DEFAULT_TENANT), |name| name.to_str().ok())
-}
-
-/// Answers a request from the tenant of this name.
-async fn answer(
-    engine: &Engine,
-    name: Option<&str>,
-    request: async_graphql::Request,
-) -> async_graphql::Response {
-    let name = name.unwrap_or("?");
-    match engine.tenant(name).await {
-        Ok(Some(tenant)) => asof_graphql::execute(tenant, request).await,
-        Ok(None) => asof_graphql::refusal(EngineError::NoTenant(name.to_owned())),
-        Err(error) => asof_graphql::refusal(error),
-    }
 }

@@ -1,9 +1,10 @@
 //! `asof serve`: GraphQL, GraphiQL, gRPC, health and reflection on one port.
 
+mod graphql;
 mod guard;
 mod http;
+mod ws;
 
-use std::future::IntoFuture as _;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -18,6 +19,7 @@ use tokio::task::JoinHandle;
 
 use crate::Failure;
 use crate::output::say;
+use ws::Sockets;
 
 /// How long open connections may take to end once the server closes.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -41,6 +43,15 @@ pub(crate) struct ServeArgs {
     /// Questions that are answered at once; more wait
     #[arg(long, env = "ASOF_CONCURRENT_READS", default_value_t = EngineOptions::default().concurrent_reads)]
     concurrent_reads: usize,
+    /// Questions that wait for their turn; more are refused with BUSY
+    #[arg(long, env = "ASOF_WAITING_READS", default_value_t = EngineOptions::default().waiting_reads)]
+    waiting_reads: usize,
+    /// How long a question may take, with its wait, such as 60s
+    #[arg(long, env = "ASOF_QUERY_DEADLINE", default_value = "60s", value_parser = crate::times::duration)]
+    query_deadline: asof_model::Duration,
+    /// How long a subscriber may leave what is queued for it untouched before it is cut off, such as 30s
+    #[arg(long, env = "ASOF_SLOW_READER", default_value = "30s", value_parser = crate::times::duration)]
+    slow_reader: asof_model::Duration,
 }
 
 /// What is served, and where.
@@ -48,12 +59,18 @@ pub(crate) struct ServeArgs {
 pub(crate) struct Options {
     listen: String,
     engine: EngineOptions,
+    /// How long a subscriber may leave its queue full.
+    slow_reader: Duration,
 }
 
 impl Options {
     /// A data folder at an address.
     pub(crate) fn new(listen: SocketAddr, data: PathBuf) -> Self {
-        Self { listen: listen.to_string(), engine: EngineOptions { data, ..EngineOptions::default() } }
+        Self {
+            listen: listen.to_string(),
+            engine: EngineOptions { data, ..EngineOptions::default() },
+            slow_reader: asof_graphql::SLOW_AFTER,
+        }
     }
 }
 
@@ -63,9 +80,12 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
         data: args.data.clone(),
         future_skew: args.future_skew,
         concurrent_reads: args.concurrent_reads,
+        waiting_reads: args.waiting_reads,
+        query_deadline: Duration::from_nanos(args.query_deadline.nanos().unsigned_abs()),
         ..EngineOptions::default()
     };
-    let running = start(Options { listen: args.listen.clone(), engine }).await?;
+    let slow_reader = Duration::from_nanos(args.slow_reader.nanos().unsigned_abs());
+    let running = start(Options { listen: args.listen.clone(), engine, slow_reader }).await?;
     say(&format!("asof listening on http://{} (GraphQL and GraphiQL, gRPC)", running.addr))?;
     running.until_signalled().await?;
     Ok(ExitCode::SUCCESS)
@@ -88,7 +108,7 @@ pub(crate) async fn start(options: Options) -> Result<Running, Failure> {
     let addr = listener.local_addr()?;
     let engine = Engine::open(options.engine.clone()).await?;
     let (close, closing) = watch::channel(false);
-    let serving = tokio::spawn(serve(listener, engine, options.engine, closing));
+    let serving = tokio::spawn(serve(listener, engine, options, closing));
     Ok(Running { addr, close, serving })
 }
 
@@ -112,17 +132,24 @@ impl Running {
 async fn serve(
     listener: TcpListener,
     engine: Engine,
-    options: EngineOptions,
+    options: Options,
     closing: watch::Receiver<bool>,
 ) -> Result<(), Failure> {
-    let app = http::router(&engine, &options, closing.clone());
+    let sockets = Sockets::new(engine.clone(), closing.clone(), options.slow_reader);
+    let app = http::router(&engine, &options.engine, sockets.clone(), closing.clone());
     let listener = listener.tap_io(|connection| {
         // Small answers are not to wait for more.
         let _ = connection.set_nodelay(true);
     });
     let serving = axum::serve(listener, app).with_graceful_shutdown(closed(closing.clone()));
+    let served = async {
+        serving.await?;
+        // Connections that were upgraded are no longer the listener's.
+        sockets.ended().await;
+        Ok::<_, std::io::Error>(())
+    };
     tokio::select! {
-        served = serving.into_future() => served?,
+        served = served => served?,
         () = async { closed(closing).await; tokio::time::sleep(DRAIN).await } => {
             tracing::warn!("some connections did not end in time");
         }

@@ -25,6 +25,7 @@ use crate::db::{Db, Family, Pending};
 use crate::error::StorageError;
 use crate::keys::{self, NodeKey, TimelineKey};
 use crate::ledger::Header;
+use crate::pieces::Pieces;
 
 /// One view. It sees batches in ledger order, and reads its own and earlier views' rows through `pending`.
 pub(crate) trait View {
@@ -87,16 +88,16 @@ pub(crate) struct Views {
 }
 
 impl Views {
-    pub fn open(db: &Db) -> Result<Self, StorageError> {
+    pub fn open(db: &Db, pieces: Pieces) -> Result<Self, StorageError> {
         Ok(Self {
             dictionary: Dictionary::open(db)?,
             others: vec![
                 Box::new(timelines::Timelines::default()),
                 Box::new(scopes::Scopes),
                 Box::new(entangled::Entangled::open(db)?),
-                Box::new(posture::Posture::default()),
+                Box::new(posture::Posture::new(pieces.segment_changes)),
                 Box::new(events::Events),
-                Box::new(usage::Usage::default()),
+                Box::new(usage::Usage::new(pieces.quantum_parts)),
             ],
         })
     }

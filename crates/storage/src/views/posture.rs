@@ -19,8 +19,8 @@ use crate::keys::{self, NodeKey, TimelineKey};
 /// The moments at which an identity is a member, by privilege (in the order of [`Privilege::HELD`]).
 type Membership = [Vec<Interval>; Privilege::HELD.len()];
 
-#[derive(Default)]
 pub(crate) struct Posture {
+    segment_changes: usize,
     segments: BTreeMap<(Privilege, Instant), Segment>,
     loaded: BTreeSet<Privilege>,
     changed: BTreeSet<(Privilege, Instant)>,
@@ -163,10 +163,11 @@ impl View for Posture {
 
     fn finish(&mut self, pending: &mut Pending<'_>) -> Result<(), StorageError> {
         for key in std::mem::take(&mut self.changed) {
-            let mut rest = self.segments.get_mut(&key).and_then(Segment::split);
+            let changes = self.segment_changes;
+            let mut rest = self.segments.get_mut(&key).and_then(|segment| segment.split(changes));
             let mut written = vec![key];
             while let Some(mut later) = rest {
-                rest = later.split();
+                rest = later.split(changes);
                 written.push((key.0, later.start));
                 self.segments.insert((key.0, later.start), later);
             }
@@ -181,6 +182,10 @@ impl View for Posture {
 }
 
 impl Posture {
+    pub fn new(segment_changes: usize) -> Self {
+        Self { segment_changes, segments: BTreeMap::new(), loaded: BTreeSet::new(), changed: BTreeSet::new() }
+    }
+
     /// The segments of a privilege stay in memory once it changes: some hundred kilobytes each for 100,000 identities.
     fn load(&mut self, privilege: Privilege, pending: &Pending<'_>) -> Result<(), StorageError> {
         if !self.loaded.insert(privilege) {

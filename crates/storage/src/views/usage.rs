@@ -13,15 +13,18 @@ use crate::db::{Family, Pending};
 use crate::error::StorageError;
 use crate::keys;
 
-/// A quantum with that many parts since the last time is made one part again.
-const USAGE_PARTS_MAX: u32 = 16;
-
 type Term = (Privilege, Outcome, Quantum, Instant);
 
-#[derive(Default)]
 pub(crate) struct Usage {
+    parts_max: u32,
     gathered: BTreeMap<Term, (u64, u64, RoaringBitmap)>,
     parts: HashMap<Term, u32>,
+}
+
+impl Usage {
+    pub fn new(parts_max: u32) -> Self {
+        Self { parts_max, gathered: BTreeMap::new(), parts: HashMap::new() }
+    }
 }
 
 impl View for Usage {
@@ -47,7 +50,7 @@ impl View for Usage {
             let (privilege, outcome, quantum, start) = term;
             let parts = self.parts.entry(term).or_default();
             *parts += 1;
-            if *parts >= USAGE_PARTS_MAX {
+            if *parts >= self.parts_max {
                 *parts = 1;
                 let prefix = keys::usage_from_start(privilege, outcome, quantum, start);
                 for (key, value) in pending.prefixed(Family::Usage, &prefix)? {

@@ -1,0 +1,20 @@
+//! How large the pieces are in which views keep what they keep.
+
+use asof_temporal::SEGMENT_CHANGES_MAX;
+
+/// Changes the layout on disk, and no answer and no digest: a store written with one is read, and written on, with any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pieces {
+    /// Changes of one segment of a temporal bitmap; with more, and more than a quarter of its base, it is split.
+    pub segment_changes: usize,
+    /// A quantum of use with that many parts since the last time is made one part again.
+    pub quantum_parts: u32,
+    /// Records that are replayed into the views in one write.
+    pub replay_records: usize,
+}
+
+impl Pieces {
+    /// What is used unless said otherwise.
+    pub const DEFAULT: Self =
+        Self { segment_changes: SEGMENT_CHANGES_MAX, quantum_parts: 16, replay_records: 20_000 };
+}
