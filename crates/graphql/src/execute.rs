@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use asof_engine::{EngineError, PointRequest, Session, Tenant};
-use async_graphql::{Error, ErrorExtensionValues, Pos, Request, Response, ServerError, Value};
+use async_graphql::{Error, ErrorExtensionValues, PathSegment, Pos, Request, Response, ServerError, Value};
 
 use crate::asked::{Asked, Snapshot};
 use crate::failure::{DEADLINE, Failure, LIMIT_EXCEEDED, VALIDATION_FAILED};
@@ -98,6 +98,9 @@ pub fn is_request_error(response: &Response) -> bool {
 /// its type, which that layer finds in part only where it executes. Either way there is no answer.
 pub(crate) fn settle(response: &mut Response) {
     if response.errors.iter().all(has_code) {
+        if response.errors.iter().any(|error| is_left_out(&response.data, &error.path)) {
+            response.data = Value::Null;
+        }
         return;
     }
     response.data = Value::Null;
@@ -106,6 +109,20 @@ pub(crate) fn settle(response: &mut Response) {
         error.path.clear();
         code(error);
     }
+}
+
+/// Whether a path leads to a member that is not there: one that may not be null and has no value. The GraphQL layer leaves it
+/// out; by the specification there is a null above it. Nearly all fields here may not be null, up to the root.
+fn is_left_out(data: &Value, path: &[PathSegment]) -> bool {
+    let mut at = Some(data);
+    for segment in path {
+        at = match (at, segment) {
+            (Some(Value::Object(members)), PathSegment::Field(name)) => members.get(name.as_str()),
+            (Some(Value::List(entries)), PathSegment::Index(place)) => entries.get(*place),
+            (at, _) => return at.is_none(),
+        };
+    }
+    at.is_none()
 }
 
 fn has_code(error: &ServerError) -> bool {

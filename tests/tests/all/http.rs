@@ -208,6 +208,11 @@ fn what_is_executed_is_answered_with_200() {
     assert!(json.as_object().unwrap().contains_key("data"), "it was executed: {json}");
     assert_eq!(json["errors"][0]["extensions"]["code"], "LIMIT_EXCEEDED", "{json}");
     assert_eq!(json["errors"][0]["path"], json!(["identities"]), "{json}");
+    // What may not be null is never left out: there is a null above it.
+    let beside = post(&server, r#"{"query": "{ identities(first: 20000) { totalCount } ledger { size } }"}"#);
+    assert_eq!((beside.status, &beside.json()["data"]), (200, &Json::Null), "{}", beside.body);
+    let below = r#"{"query": "{ a: identities(after: \"x\") { totalCount } identity(id: \"i\") { id } }"}"#;
+    assert_eq!(post(&server, below).json()["data"], Json::Null);
     let skipped = post(&server, r#"{"query": "{ ledger @skip(if: true) { size } }"}"#);
     assert_eq!((skipped.status, &skipped.json()["data"]), (200, &json!({})));
 }
