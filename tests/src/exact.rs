@@ -306,7 +306,8 @@ fn event_text(known: &Known, event: &Event, indices: bool) -> Result<String, Que
     Ok(row)
 }
 
-fn merged(key: &Key, state: &Held) -> State {
+/// A state of the engine's as the naive model has it.
+pub fn merged(key: &Key, state: &Held) -> State {
     match state {
         Held::Never => State::Never,
         Held::Deleted => State::Deleted,

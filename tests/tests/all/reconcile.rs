@@ -13,12 +13,12 @@ use asof_grpc::proto::ledger_client::LedgerClient;
 use asof_grpc::proto::ledger_record::Record;
 use asof_grpc::proto::{LedgerRecord, ReadRequest, ReconcileRequest, ReconcileResponse};
 use asof_model::{
-    Attributes, Batch, Fact, Instant, Limits, Listing, NodeKind, NodeRef, NodeValue, Op, State as Held,
-    Subject, Value,
+    Attributes, Batch, Fact, Instant, Limits, Listing, NodeKind, NodeRef, NodeValue, Op, Subject, Value,
 };
 use asof_query::Key as Ordinals;
 use asof_tests::draw::{Ask, Draw, history, version_row};
-use asof_tests::naive::{Key, Known, Ledger, Merged, State};
+use asof_tests::exact::merged;
+use asof_tests::naive::{Key, Known, Ledger};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tonic::transport::Channel;
@@ -137,29 +137,6 @@ fn take(ledger: &mut Ledger, listing: &Listing, due: &Due, recorded: Vec<LedgerR
     ledger.write(&Batch { source: listing.source.clone(), facts: found, ..Batch::default() });
 }
 
-/// A state of the engine's as the naive model has it.
-fn as_merged(key: &Key, state: &Held) -> State {
-    let Held::Value(value) = state else {
-        return if *state == Held::Deleted { State::Deleted } else { State::Never };
-    };
-    let mut merged = Merged::default();
-    match (**value).clone() {
-        Value::Node(said) => {
-            merged.name = said.name;
-            merged.node_type = said.node_type;
-            merged.attributes = said.attributes;
-            merged.entitlement = said.entitlement;
-            merged.secret = said.secret;
-        }
-        Value::Edge(attributes) => merged.attributes = attributes,
-        Value::Coverage(said) => merged.coverage = Some(said),
-    }
-    if matches!(key, Key::Node(node) if node.kind == NodeKind::Secret) {
-        merged.secret.get_or_insert_default();
-    }
-    State::Value(Box::new(merged))
-}
-
 /// The states of every node and edge that was ever stated, over all of time, as known at a size.
 async fn states(tenant: &Tenant, size: u64) -> Vec<String> {
     let work = move |session: Arc<asof_engine::Session>| {
@@ -181,7 +158,7 @@ async fn states(tenant: &Tenant, size: u64) -> Vec<String> {
                 Ordinals::Coverage(_) => continue,
             };
             for (from, to, state) in known.versions(ordinals).unwrap() {
-                rows.push(format!("{key:?} {}", version_row(from, to, &as_merged(&key, &state))));
+                rows.push(format!("{key:?} {}", version_row(from, to, &merged(&key, &state))));
             }
         }
         rows
