@@ -4,14 +4,17 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use asof_model::{
-    EdgeKind, Instant, Interval, NodeKind, Observation, Outcome, PrivilegeSet, RecordBody, Statement,
-    Timeline,
+    EdgeKind, Instant, Interval, NodeKind, Observation, Outcome, Privilege, PrivilegeSet, RecordBody,
+    Statement, Timeline,
 };
 use asof_query::{
-    Candidates, Direction, Edge, Event, EventAxis, EventRange, Key, Node, QueryError, Reader, Recorded, Text,
+    Candidates, Classes, Direction, Edge, Event, EventAxis, EventRange, Key, Node, QueryError, Reader,
+    Recorded, Role, SourceDimension, Tally, Text,
 };
-use asof_storage::{Axis, Members, NodeKey, Space, StorageError, Store, StoredEvent, TimelineKey};
-use asof_temporal::slice;
+use asof_storage::{
+    Axis, EventScan, Members, NodeKey, Space, StorageError, Store, StoredEvent, TimelineKey, Wanted,
+};
+use asof_temporal::Member;
 use roaring::RoaringBitmap;
 
 use crate::gate::Cancel;
@@ -73,6 +76,10 @@ fn candidates(members: Members) -> Candidates {
     let Members { sure, mut maybe } = members;
     maybe -= &sure;
     Candidates { sure, maybe }
+}
+
+fn wanted(classes: Classes<'_>) -> Wanted {
+    Wanted::of(classes.privileges, classes.outcomes)
 }
 
 impl Reader for StoreReader {
@@ -151,14 +158,33 @@ impl Reader for StoreReader {
         backwards: bool,
         visit: &mut dyn FnMut(&Event) -> ControlFlow<()>,
     ) -> Result<(), QueryError> {
+        let privileges = Privilege::ALL.iter().copied().collect();
+        self.events_of(axis, range, backwards, Classes { privileges, outcomes: Outcome::ALL }, visit)
+    }
+
+    fn events_of(
+        &self,
+        axis: EventAxis,
+        range: EventRange,
+        backwards: bool,
+        classes: Classes<'_>,
+        visit: &mut dyn FnMut(&Event) -> ControlFlow<()>,
+    ) -> Result<(), QueryError> {
         let axis = match axis {
             EventAxis::All => Axis::All,
             EventAxis::Identity(ordinal) => Axis::Identity(ordinal),
             EventAxis::Secret(ordinal) => Axis::Secret(ordinal),
         };
-        self.store
-            .events(axis, range.from, range.to, backwards, self.size, &mut |stored| visit(&event(stored)))
-            .map_err(failed)
+        let scan = EventScan { axis, from: range.from, to: range.to, backwards, wanted: wanted(classes) };
+        self.store.events(&scan, self.size, &mut |stored| visit(&event(stored))).map_err(failed)
+    }
+
+    fn events_about(&self, during: Interval) -> Result<Option<u64>, QueryError> {
+        Ok(Some(self.store.events_about(during)))
+    }
+
+    fn tally(&self, identity: u32, steps: &[Instant], to: Instant) -> Result<Vec<Tally>, QueryError> {
+        self.store.tally(identity, steps, to, self.size).map_err(failed)
     }
 
     fn observation(&self, index: u64) -> Result<Recorded<Observation>, QueryError> {
@@ -192,30 +218,47 @@ impl Reader for StoreReader {
         outcomes: &[Outcome],
         during: Interval,
     ) -> Result<Candidates, QueryError> {
-        let slices = slice(during);
-        let mut members = Members::default();
-        for privilege in privileges.iter() {
-            for outcome in outcomes {
-                for (quantum, run) in &slices.runs {
-                    self.check()?;
-                    self.store
-                        .users(privilege, *outcome, *quantum, *run, self.size, &mut members)
-                        .map_err(failed)?;
-                }
-            }
-        }
-        for ragged in slices.ragged {
-            self.check()?;
-            self.store
-                .events(Axis::All, (ragged.from, 0), ragged.to, false, self.size, &mut |stored| {
-                    if privileges.contains(stored.privilege) && outcomes.contains(&stored.outcome) {
-                        members.sure.insert(stored.identity);
-                    }
-                    ControlFlow::Continue(())
-                })
-                .map_err(failed)?;
-        }
-        Ok(candidates(members))
+        let classes = Classes { privileges, outcomes };
+        let sure = self.store.seen(false, &wanted(classes), during, self.size).map_err(failed)?;
+        Ok(Candidates { sure, maybe: RoaringBitmap::new() })
+    }
+
+    fn users_on(
+        &self,
+        resource: Node,
+        classes: Classes<'_>,
+        during: Interval,
+    ) -> Result<Option<RoaringBitmap>, QueryError> {
+        let found = self.store.seen_on(resource.ordinal, &wanted(classes), during, self.size);
+        found.map(Some).map_err(failed)
+    }
+
+    fn secrets_used(
+        &self,
+        classes: Classes<'_>,
+        during: Interval,
+    ) -> Result<Option<RoaringBitmap>, QueryError> {
+        self.store.seen(true, &wanted(classes), during, self.size).map(Some).map_err(failed)
+    }
+
+    fn newly_seen(
+        &self,
+        role: Role,
+        source: SourceDimension,
+        during: Interval,
+    ) -> Result<Option<RoaringBitmap>, QueryError> {
+        let member = match source {
+            SourceDimension::Workload => Member::Workload,
+            SourceDimension::Region => Member::Region,
+            SourceDimension::SourceIp => Member::SourceIp,
+            SourceDimension::Secret => Member::Secret,
+            SourceDimension::Resource => Member::Resource,
+            SourceDimension::Actor => Member::Actor,
+        };
+        let mut go_on = || self.cancel.check().is_ok();
+        let found = self.store.newly_seen(role == Role::Secret, member, during, self.size, &mut go_on);
+        self.check()?;
+        found.map(Some).map_err(failed)
     }
 
     fn check(&self) -> Result<(), QueryError> {

@@ -10,7 +10,7 @@ use crate::limits::{ENTRIES_MAX, within};
 use crate::lists::steps;
 use crate::on::On;
 use crate::span::whole;
-use crate::{EventAxis, Known, Node, QueryError, Window, sets};
+use crate::{Classes, EventAxis, Known, Node, QueryError, Window, sets};
 
 /// Observations by outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,11 +24,11 @@ pub struct Counts {
 }
 
 impl Counts {
-    fn add(&mut self, outcome: Outcome) {
+    fn add(&mut self, outcome: Outcome, count: u64) {
         match outcome {
-            Outcome::Success => self.successes += 1,
-            Outcome::Denied => self.denials += 1,
-            Outcome::Error => self.errors += 1,
+            Outcome::Success => self.successes += count,
+            Outcome::Denied => self.denials += count,
+            Outcome::Error => self.errors += count,
         }
     }
 }
@@ -79,7 +79,7 @@ impl Known {
                     event.time,
                     event.time,
                 ));
-                group.0.add(event.outcome);
+                group.0.add(event.outcome, 1);
                 group.2 = event.time;
             }
             Ok(ControlFlow::Continue(()))
@@ -107,14 +107,14 @@ impl Known {
     ) -> Result<Vec<TimelinePoint>, QueryError> {
         let window = during.bounds(t)?;
         let starts = steps(window, every)?;
-        let mut seen: Vec<BTreeMap<Privilege, Counts>> = vec![BTreeMap::new(); starts.len()];
-        self.scan(EventAxis::Identity(identity.ordinal), window, false, |event| {
-            let step = starts.partition_point(|start| *start <= event.time).saturating_sub(1);
-            if let Some(step) = seen.get_mut(step) {
-                step.entry(event.privilege).or_default().add(event.outcome);
+        let tallies = self.reader().tally(identity.ordinal, &starts, window.to)?;
+        let seen = tallies.into_iter().map(|tally| {
+            let mut by_privilege: BTreeMap<Privilege, Counts> = BTreeMap::new();
+            for ((privilege, outcome), count) in tally {
+                by_privilege.entry(privilege).or_default().add(outcome, count);
             }
-            Ok(ControlFlow::Continue(()))
-        })?;
+            by_privilege
+        });
         let (i, anything) = (identity.ordinal, On::Any);
         let ask = Ask::may(sets::held(), &anything);
         let mut points = Vec::with_capacity(starts.len());
@@ -144,7 +144,8 @@ impl Known {
         let up_to =
             Interval { from: Instant::BEGINNING, to: Instant::from_nanos(t.nanos().saturating_add(1)) };
         let mut found = None;
-        self.scan(EventAxis::Identity(identity.ordinal), up_to, backwards, |event| {
+        let classes = Classes { privileges: sets::all(), outcomes: &[Outcome::Success] };
+        self.scan_of(EventAxis::Identity(identity.ordinal), up_to, backwards, classes, |event| {
             if event.outcome == Outcome::Success {
                 found = Some(event.time);
                 return Ok(ControlFlow::Break(()));

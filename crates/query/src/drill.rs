@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 use asof_model::{Instant, Interval};
 
 use crate::seen::SeenTest;
-use crate::used::{Drift, Role, UsedDead, Watch as _};
+use crate::used::{Drift, UsedDead, Watch as _};
 use crate::{
     DeadSecretWhere, Event, EventAxis, EventPlace, EventRange, Known, Node, ObservationWhere, QueryError,
-    UncoveredWhere, Window,
+    Role, UncoveredWhere, Window,
 };
 
 /// Which observations a list holds. Their order is always that of (time, ledger index).

@@ -132,6 +132,34 @@ impl Event {
     }
 }
 
+/// The classes of events that matter to a question.
+#[derive(Debug, Clone, Copy)]
+pub struct Classes<'a> {
+    /// One of these privileges.
+    pub privileges: PrivilegeSet,
+    /// One of these outcomes.
+    pub outcomes: &'a [Outcome],
+}
+
+impl Classes<'_> {
+    /// All of them.
+    pub(crate) fn all() -> Self {
+        Self { privileges: crate::sets::all(), outcomes: Outcome::ALL }
+    }
+}
+
+/// Events by privilege and outcome.
+pub type Tally = std::collections::BTreeMap<(Privilege, Outcome), u64>;
+
+/// As what a node is seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// As the identity whose permissions were used.
+    Identity,
+    /// As the secret it was done with.
+    Secret,
+}
+
 /// A recorded fact on a node, as `revisions` lists it.
 #[derive(Debug, Clone)]
 pub struct Recorded<T> {
@@ -201,6 +229,42 @@ pub trait Reader: Send + Sync {
         visit: &mut dyn FnMut(&Event) -> ControlFlow<()>,
     ) -> Result<(), QueryError>;
 
+    /// The same, where only these classes matter: the others may be left out.
+    fn events_of(
+        &self,
+        axis: EventAxis,
+        range: EventRange,
+        backwards: bool,
+        classes: Classes<'_>,
+        visit: &mut dyn FnMut(&Event) -> ControlFlow<()>,
+    ) -> Result<(), QueryError> {
+        let _ = classes;
+        self.events(axis, range, backwards, visit)
+    }
+
+    /// How many events there are in the interval, about; `None`: nothing is kept that would tell.
+    fn events_about(&self, during: Interval) -> Result<Option<u64>, QueryError> {
+        let _ = during;
+        Ok(None)
+    }
+
+    /// The events of an identity from the first step to `to`, counted by step: steps ascend, each ends where the next one
+    /// begins.
+    fn tally(&self, identity: u32, steps: &[Instant], to: Instant) -> Result<Vec<Tally>, QueryError> {
+        let mut found = vec![Tally::new(); steps.len()];
+        let Some(window) = steps.first().and_then(|first| Interval::new(*first, to)) else {
+            return Ok(found);
+        };
+        self.events(EventAxis::Identity(identity), window.into(), false, &mut |event| {
+            let step = steps.partition_point(|start| *start <= event.time).saturating_sub(1);
+            if let Some(tally) = found.get_mut(step) {
+                *tally.entry((event.privilege, event.outcome)).or_default() += 1;
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(found)
+    }
+
     /// The whole observation at a ledger index, and its source.
     fn observation(&self, index: u64) -> Result<Recorded<Observation>, QueryError>;
 
@@ -227,6 +291,39 @@ pub trait Reader: Send + Sync {
         outcomes: &[Outcome],
         during: Interval,
     ) -> Result<Candidates, QueryError>;
+
+    /// Identities with such an observation on this resource; `None`: nothing is kept that would tell.
+    fn users_on(
+        &self,
+        resource: Node,
+        classes: Classes<'_>,
+        during: Interval,
+    ) -> Result<Option<RoaringBitmap>, QueryError> {
+        let _ = (resource, classes, during);
+        Ok(None)
+    }
+
+    /// Secrets with such an observation; `None`: nothing is kept that would tell.
+    fn secrets_used(
+        &self,
+        classes: Classes<'_>,
+        during: Interval,
+    ) -> Result<Option<RoaringBitmap>, QueryError> {
+        let _ = (classes, during);
+        Ok(None)
+    }
+
+    /// Nodes of which the earliest SUCCESS observation from some source lies in the interval, while their own earliest one
+    /// is before it; `None`: nothing is kept that would tell.
+    fn newly_seen(
+        &self,
+        role: Role,
+        source: crate::SourceDimension,
+        during: Interval,
+    ) -> Result<Option<RoaringBitmap>, QueryError> {
+        let _ = (role, source, during);
+        Ok(None)
+    }
 
     /// Nodes of a kind that exist at a moment. This is what is right for every reader; one that keeps existence as
     /// bitmaps tells more: who HOLDS something in force exists, of the others only a closer look tells.

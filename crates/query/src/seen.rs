@@ -7,7 +7,7 @@ use asof_model::{NodeKind, Outcome, Privilege, PrivilegeSet, glob_matches};
 use roaring::RoaringBitmap;
 
 use crate::limits::CHECK_EVERY;
-use crate::{Event, EventAxis, EventRange, Known, Node, QueryError, SeenWhere, Text, TextMatch};
+use crate::{Classes, Event, EventAxis, EventRange, Known, Node, QueryError, SeenWhere, Text, TextMatch};
 
 /// A test of one text, each asked once.
 #[derive(Debug)]
@@ -148,6 +148,17 @@ impl SeenWhere {
             && [region, source_ip, workload, secret, actor].iter().all(|each| each.is_none())
     }
 
+    /// The classes that can match.
+    pub(crate) fn classes(&self) -> Classes<'_> {
+        Classes { privileges: self.privileges_or_all(), outcomes: self.outcomes_or_all() }
+    }
+
+    /// The one resource that it is asked on, where nothing else is asked but privileges and outcomes.
+    pub(crate) fn on_one_resource(&self) -> Option<&str> {
+        let coarse = Self { on: None, ..self.clone() }.is_coarse();
+        self.on.as_deref().filter(|on| coarse && !on.is_empty() && !asof_model::is_glob(on))
+    }
+
     /// How explain prints it.
     pub(crate) fn shown(&self) -> String {
         let mut parts = vec![match self.privileges {
@@ -189,12 +200,24 @@ impl Known {
         axis: EventAxis,
         range: impl Into<EventRange>,
         backwards: bool,
+        visit: impl FnMut(&Event) -> Result<ControlFlow<()>, QueryError>,
+    ) -> Result<(), QueryError> {
+        self.scan_of(axis, range, backwards, Classes::all(), visit)
+    }
+
+    /// The same, where only these classes matter: others may be left out.
+    pub(crate) fn scan_of(
+        &self,
+        axis: EventAxis,
+        range: impl Into<EventRange>,
+        backwards: bool,
+        classes: Classes<'_>,
         mut visit: impl FnMut(&Event) -> Result<ControlFlow<()>, QueryError>,
     ) -> Result<(), QueryError> {
         let mut failed = None;
         let mut count = 0_u32;
         self.reader().check()?;
-        self.reader().events(axis, range.into(), backwards, &mut |event| {
+        self.reader().events_of(axis, range.into(), backwards, classes, &mut |event| {
             count = count.wrapping_add(1);
             let visited = if count.is_multiple_of(CHECK_EVERY) {
                 self.reader().check().and_then(|()| visit(event))

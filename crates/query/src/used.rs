@@ -10,21 +10,12 @@ use roaring::RoaringBitmap;
 use crate::plan::{Leaf, all_may, one_by_one};
 use crate::seen::SeenTest;
 use crate::{
-    Candidates, DeadSecretWhere, Event, EventAxis, Known, NewSourceWhere, Node, QueryError, Source,
-    SourceDimension, Text, UncoveredWhere, UsedWhere, sets,
+    Candidates, Classes, DeadSecretWhere, Event, EventAxis, Known, NewSourceWhere, Node, QueryError, Role,
+    Source, SourceDimension, Text, UncoveredWhere, UsedWhere, sets,
 };
 
-/// As what a node is seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// As the identity whose permissions were used.
-    Identity,
-    /// As the secret it was done with.
-    Secret,
-}
-
 impl Role {
-    const fn kind(self) -> NodeKind {
+    pub(crate) const fn kind(self) -> NodeKind {
         match self {
             Self::Identity => NodeKind::Identity,
             Self::Secret => NodeKind::Secret,
@@ -46,6 +37,9 @@ impl Role {
     }
 }
 
+/// Events passed over in the time that it takes to begin with one node.
+const EVENTS_FOR_ONE: u64 = 32;
+
 /// A test of what was seen of a node.
 pub(crate) trait Watch {
     /// What is remembered of the events so far.
@@ -57,6 +51,9 @@ pub(crate) trait Watch {
 
     /// The events that can matter.
     fn during(&self) -> Interval;
+
+    /// The classes of events that can matter.
+    fn classes(&self) -> Classes<'_>;
 
     /// One event more; true once the node matches whatever comes.
     fn feed(&self, known: &Known, event: &Event, seen: &mut Self::Seen) -> Result<bool, QueryError>;
@@ -73,6 +70,28 @@ pub(crate) trait Watch {
 
     /// What sets tell about identities.
     fn identities(&self, known: &Known, scope: &RoaringBitmap) -> Result<Candidates, QueryError>;
+
+    /// What sets tell about secrets: those seen at all in `within` may match.
+    fn secrets(&self, known: &Known, scope: &RoaringBitmap) -> Result<Candidates, QueryError> {
+        let used = known.reader().secrets_used(self.classes(), self.within())?;
+        Ok(used.map_or_else(|| all_may(scope), |maybe| Candidates { sure: RoaringBitmap::new(), maybe }))
+    }
+
+    /// Who matches has an event in here.
+    fn within(&self) -> Interval {
+        self.during()
+    }
+
+    /// Those of the nodes in `scope` that match, where what is kept tells it at once.
+    fn at_once(
+        &self,
+        known: &Known,
+        role: Role,
+        scope: &RoaringBitmap,
+    ) -> Result<Option<RoaringBitmap>, QueryError> {
+        let _ = (known, role, scope);
+        Ok(None)
+    }
 }
 
 /// A member of a filter that watches.
@@ -96,7 +115,7 @@ impl<W: Watch> Leaf for Watched<W> {
         }
         match self.role {
             Role::Identity => self.watch.identities(known, scope),
-            Role::Secret => Ok(all_may(scope)),
+            Role::Secret => self.watch.secrets(known, scope),
         }
     }
 
@@ -105,7 +124,8 @@ impl<W: Watch> Leaf for Watched<W> {
             return Ok(true);
         }
         let (mut seen, mut matches) = (W::Seen::default(), false);
-        known.scan(self.role.axis(ordinal), self.watch.during(), false, |event| {
+        let (axis, classes) = (self.role.axis(ordinal), self.watch.classes());
+        known.scan_of(axis, self.watch.during(), false, classes, |event| {
             matches = self.watch.feed(known, event, &mut seen)?;
             Ok(if matches { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
@@ -113,14 +133,23 @@ impl<W: Watch> Leaf for Watched<W> {
     }
 
     fn solve(&self, known: &Known, scope: &RoaringBitmap) -> Result<RoaringBitmap, QueryError> {
+        if scope.len() >= known.tuning.many
+            && let Some(found) = self.watch.at_once(known, self.role, scope)?
+        {
+            return Ok(found);
+        }
         let all = known.reader().count(self.role.kind())?;
-        if scope.len() < known.tuning.many || scope.len().saturating_mul(8) < u64::from(all) {
+        let few = match known.reader().events_about(self.watch.during())? {
+            Some(events) => scope.len().saturating_mul(EVENTS_FOR_ONE) < events,
+            None => scope.len().saturating_mul(8) < u64::from(all),
+        };
+        if scope.len() < known.tuning.many || few {
             return one_by_one(known, scope, |ordinal| self.matches(known, ordinal));
         }
         // One pass over all events costs less than a look at each of so many nodes.
         let mut seen: BTreeMap<u32, W::Seen> = BTreeMap::new();
         let (mut found, mut remembered) = (RoaringBitmap::new(), 0);
-        known.scan(EventAxis::All, self.watch.during(), false, |event| {
+        known.scan_of(EventAxis::All, self.watch.during(), false, self.watch.classes(), |event| {
             if let Some(ordinal) = self.role.of(event)
                 && scope.contains(ordinal)
                 && !found.contains(ordinal)
@@ -191,6 +220,21 @@ impl Watch for Used<'_> {
         self.window
     }
 
+    fn classes(&self) -> Classes<'_> {
+        self.filter.seen.classes()
+    }
+
+    fn secrets(&self, known: &Known, scope: &RoaringBitmap) -> Result<Candidates, QueryError> {
+        let Some(used) = known.reader().secrets_used(self.classes(), self.window)? else {
+            return Ok(all_may(scope));
+        };
+        Ok(if self.filter.seen.is_coarse() && self.filter.min_count <= 1 {
+            Candidates { sure: used, maybe: RoaringBitmap::new() }
+        } else {
+            Candidates { sure: RoaringBitmap::new(), maybe: used }
+        })
+    }
+
     fn feed(&self, known: &Known, event: &Event, seen: &mut u64) -> Result<bool, QueryError> {
         *seen += u64::from(self.test.matches(known, event)?);
         Ok(*seen >= self.filter.min_count)
@@ -202,6 +246,18 @@ impl Watch for Used<'_> {
 
     fn identities(&self, known: &Known, _: &RoaringBitmap) -> Result<Candidates, QueryError> {
         let seen = &self.filter.seen;
+        if let Some(id) = seen.on_one_resource() {
+            let Some(resource) = known.reader().lookup(NodeKind::Resource, id)? else {
+                return Ok(Candidates::default());
+            };
+            if let Some(users) = known.reader().users_on(resource, seen.classes(), self.window)? {
+                return Ok(if self.filter.min_count <= 1 {
+                    Candidates { sure: users, maybe: RoaringBitmap::new() }
+                } else {
+                    Candidates { sure: RoaringBitmap::new(), maybe: users }
+                });
+            }
+        }
         let users = known.reader().users(seen.privileges_or_all(), seen.outcomes_or_all(), self.window)?;
         Ok(if seen.is_coarse() && self.filter.min_count <= 1 {
             users
@@ -267,6 +323,10 @@ impl Watch for Drift<'_> {
 
     fn during(&self) -> Interval {
         self.used.window
+    }
+
+    fn classes(&self) -> Classes<'_> {
+        self.filter.used.seen.classes()
     }
 
     fn feed(&self, known: &Known, event: &Event, seen: &mut u64) -> Result<bool, QueryError> {
@@ -338,6 +398,10 @@ impl Watch for UsedDead {
         self.window
     }
 
+    fn classes(&self) -> Classes<'_> {
+        successes()
+    }
+
     fn feed(&self, known: &Known, event: &Event, (): &mut ()) -> Result<bool, QueryError> {
         match event.secret.filter(|_| event.outcome == Outcome::Success) {
             Some(secret) => known.dead_since(secret, self.survivors, self.grace, event.time),
@@ -407,6 +471,23 @@ impl Watch for NewSources {
         Interval { from: Instant::BEGINNING, to: self.window.to }
     }
 
+    fn within(&self) -> Interval {
+        self.window
+    }
+
+    fn classes(&self) -> Classes<'_> {
+        successes()
+    }
+
+    fn at_once(
+        &self,
+        known: &Known,
+        role: Role,
+        scope: &RoaringBitmap,
+    ) -> Result<Option<RoaringBitmap>, QueryError> {
+        Ok(known.reader().newly_seen(role, self.of, self.window)?.map(|found| found & scope))
+    }
+
     fn feed(&self, _: &Known, event: &Event, (own, sources): &mut Self::Seen) -> Result<bool, QueryError> {
         if event.outcome != Outcome::Success {
             return Ok(false);
@@ -427,6 +508,10 @@ impl Watch for NewSources {
 fn succeeded(known: &Known, privileges: PrivilegeSet, window: Interval) -> Result<Candidates, QueryError> {
     let users = known.reader().users(privileges, &[Outcome::Success], window)?;
     Ok(Candidates { sure: RoaringBitmap::new(), maybe: users.sure | users.maybe })
+}
+
+fn successes() -> Classes<'static> {
+    Classes { privileges: sets::all(), outcomes: &[Outcome::Success] }
 }
 
 /// OTHER may use any privilege.

@@ -37,7 +37,6 @@ pub(crate) enum Family {
     Posture,
     Revisions,
     Entangled,
-    Usage,
     Events,
 }
 
@@ -46,7 +45,7 @@ impl Family {
     pub const LEDGER: [Self; 4] = [Self::Meta, Self::Ledger, Self::Batches, Self::Hashes];
 
     /// What is rebuilt from the ledger.
-    pub const VIEWS: [Self; 15] = [
+    pub const VIEWS: [Self; 14] = [
         Self::BatchIds,
         Self::Times,
         Self::EventIds,
@@ -60,7 +59,6 @@ impl Family {
         Self::Posture,
         Self::Revisions,
         Self::Entangled,
-        Self::Usage,
         Self::Events,
     ];
 
@@ -83,7 +81,6 @@ impl Family {
             Self::Posture => "posture",
             Self::Revisions => "revisions",
             Self::Entangled => "entangled",
-            Self::Usage => "usage",
             Self::Events => "events",
         }
     }
@@ -271,6 +268,11 @@ impl<'a> Pending<'a> {
 
     pub fn delete(&mut self, family: Family, key: Vec<u8>) {
         self.rows.insert((family, key), None);
+    }
+
+    /// Takes back a change.
+    pub fn forget(&mut self, family: Family, key: Vec<u8>) {
+        self.rows.remove(&(family, key));
     }
 
     pub fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {

@@ -1,10 +1,10 @@
 //! The keys: the only place that builds or takes apart their bytes. Big-endian, fixed width; texts only at the end.
 
-use asof_model::{EdgeKind, Instant, NodeKind, Outcome, Privilege};
-use asof_temporal::Quantum;
+use asof_model::{EdgeKind, Instant, NodeKind, Privilege};
 
 use crate::codec::Decoder;
 use crate::error::StorageError;
+use crate::parts::PartId;
 
 /// A node by ordinal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -269,64 +269,37 @@ pub enum Axis {
     Secret(u32),
 }
 
-pub(crate) fn event_prefix(axis: Axis) -> Vec<u8> {
-    let (number, ordinal) = match axis {
-        Axis::All => return vec![0],
-        Axis::Identity(ordinal) => (1, ordinal),
-        Axis::Secret(ordinal) => (2, ordinal),
-    };
-    let mut key = vec![number];
-    key.extend(ordinal.to_be_bytes());
+/// `events`: the lines of the list of parts.
+pub(crate) const PARTS: [u8; 1] = [1];
+
+fn of_part(what: u8, id: PartId) -> Vec<u8> {
+    let mut key = Vec::with_capacity(21);
+    key.push(what);
+    key.extend(id.day.to_be_bytes());
+    key.extend(id.first.to_be_bytes());
+    key.extend(id.last.to_be_bytes());
     key
 }
 
-pub(crate) fn event_from_time(axis: Axis, at: Instant) -> Vec<u8> {
-    let mut key = event_prefix(axis);
-    key.extend(moment(at));
-    key
+/// `events`: 1, the day, the first and the last ledger index of a part.
+pub(crate) fn part(id: PartId) -> Vec<u8> {
+    of_part(PARTS[0], id)
 }
 
-pub(crate) fn event(axis: Axis, at: Instant, index: u64) -> Vec<u8> {
-    let mut key = event_from_time(axis, at);
-    key.extend(index.to_be_bytes());
-    key
+/// The same with 2: its head.
+pub(crate) fn part_head(id: PartId) -> Vec<u8> {
+    of_part(2, id)
 }
 
-pub(crate) fn event_from(axis: Axis, key: &[u8]) -> Result<(Instant, u64), StorageError> {
-    let mut from = Decoder::new("key of an event", key);
-    from.take(if axis == Axis::All { 1 } else { 5 })?;
-    Ok((moment_from(from.u64()?), from.u64()?))
+/// The same with 3: its block.
+pub(crate) fn part_block(id: PartId) -> Vec<u8> {
+    of_part(3, id)
 }
 
-/// `usage`: privilege, outcome, quantum, its start, the first ledger index of the part.
-pub(crate) fn usage(
-    privilege: Privilege,
-    outcome: Outcome,
-    quantum: Quantum,
-    start: Instant,
-    first: u64,
-) -> Vec<u8> {
-    let mut key = usage_from_start(privilege, outcome, quantum, start);
-    key.extend(first.to_be_bytes());
-    key
-}
-
-pub(crate) fn usage_from_start(
-    privilege: Privilege,
-    outcome: Outcome,
-    quantum: Quantum,
-    start: Instant,
-) -> Vec<u8> {
-    let mut key = vec![privilege.number(), outcome.number(), quantum as u8];
-    key.extend(moment(start));
-    key
-}
-
-/// What a key of `usage` says after its start: the first index of the part.
-pub(crate) fn usage_first(key: &[u8]) -> Result<u64, StorageError> {
-    let mut from = Decoder::new("key of a usage part", key);
-    from.take(11)?;
-    from.u64()
+pub(crate) fn part_from(key: &[u8]) -> Result<PartId, StorageError> {
+    let mut from = Decoder::new("key of a part", key);
+    from.byte()?;
+    Ok(PartId { day: from.u32()?, first: from.u64()?, last: from.u64()? })
 }
 
 /// `posture`: privilege, start of the segment.

@@ -7,14 +7,20 @@ use asof_temporal::SEGMENT_CHANGES_MAX;
 pub struct Pieces {
     /// Changes of one segment of a temporal bitmap; with more, and more than a quarter of its base, it is split.
     pub segment_changes: usize,
-    /// A quantum of use with that many parts since the last time is made one part again.
-    pub quantum_parts: u32,
+    /// So many parts of a day that are about as large as each other become one.
+    pub day_parts: usize,
+    /// A part with more events is made of no others.
+    pub part_events: u32,
     /// Records that are replayed into the views in one write.
     pub replay_records: usize,
 }
 
 impl Pieces {
     /// What is used unless said otherwise.
-    pub const DEFAULT: Self =
-        Self { segment_changes: SEGMENT_CHANGES_MAX, quantum_parts: 16, replay_records: 20_000 };
+    pub const DEFAULT: Self = Self {
+        segment_changes: SEGMENT_CHANGES_MAX,
+        day_parts: 8,
+        part_events: 1 << 18,
+        replay_records: 20_000,
+    };
 }

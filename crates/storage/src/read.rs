@@ -6,50 +6,18 @@ use std::sync::Arc;
 
 use asof_evidence::Hash;
 use asof_model::{
-    EdgeKind, Instant, Interval, NodeKind, Outcome, Privilege, PrivilegeSet, Record, RecordBody, Statement,
-    Subject,
+    EdgeKind, Instant, Interval, NodeKind, Privilege, PrivilegeSet, Record, RecordBody, Statement, Subject,
 };
-use asof_temporal::{Quantum, Segment};
+use asof_temporal::Segment;
 use roaring::RoaringBitmap;
 
 use crate::codec::Decoder;
 use crate::db::Family;
 use crate::error::{StorageError, corrupt};
-use crate::keys::{self, Axis, NodeKey, Space, TimelineKey};
+use crate::keys::{self, NodeKey, Space, TimelineKey};
 use crate::ledger::{Header, LedgerReader};
 use crate::store::Store;
 use crate::views;
-
-/// An event as kept: ordinals of what the observation names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StoredEvent {
-    /// When.
-    pub time: Instant,
-    /// Ledger index.
-    pub index: u64,
-    /// Class.
-    pub privilege: Privilege,
-    /// Outcome.
-    pub outcome: Outcome,
-    /// granted_by is not empty.
-    pub explained: bool,
-    /// Identity.
-    pub identity: u32,
-    /// Identity.
-    pub actor: Option<u32>,
-    /// Secret.
-    pub secret: Option<u32>,
-    /// Workload.
-    pub workload: Option<u32>,
-    /// Resource.
-    pub resource: Option<u32>,
-    /// Text.
-    pub action: Option<u32>,
-    /// Text.
-    pub region: Option<u32>,
-    /// Text.
-    pub source_ip: Option<u32>,
-}
 
 /// A record with what proves it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -242,42 +210,6 @@ impl Store {
         Ok(found)
     }
 
-    /// The events of an axis from a (time, index) on and before a time, by (time, index) or against it.
-    pub fn events(
-        &self,
-        axis: Axis,
-        from: (Instant, u64),
-        to: Instant,
-        backwards: bool,
-        size: u64,
-        visit: &mut dyn FnMut(&StoredEvent) -> ControlFlow<()>,
-    ) -> Result<(), StorageError> {
-        let from = keys::event(axis, from.0, from.1);
-        let to = keys::event_from_time(axis, to);
-        self.db.scan(Family::Events, &from, Some(&to), backwards, &mut |row, value| {
-            let (time, index) = keys::event_from(axis, row)?;
-            if index >= size {
-                return Ok(ControlFlow::Continue(()));
-            }
-            let (privilege, outcome, explained, ids) = views::decode_event(value)?;
-            Ok(visit(&StoredEvent {
-                time,
-                index,
-                privilege,
-                outcome,
-                explained,
-                identity: ids.identity,
-                actor: ids.actor,
-                secret: ids.secret,
-                workload: ids.workload,
-                resource: ids.resource,
-                action: ids.action,
-                region: ids.region,
-                source_ip: ids.source_ip,
-            }))
-        })
-    }
-
     /// Identities that themselves hold an ALLOW with one of the privileges at one moment of the interval at least.
     ///
     /// Segments are read before revisions: whatever a batch that is written meanwhile turns over in the one shows in the
@@ -416,31 +348,5 @@ impl Store {
             }
         }
         Ok(found)
-    }
-
-    /// Identities that used one of the privileges with one of the outcomes within a run of whole quanta.
-    pub fn users(
-        &self,
-        privilege: Privilege,
-        outcome: Outcome,
-        quantum: Quantum,
-        run: Interval,
-        size: u64,
-        into: &mut Members,
-    ) -> Result<(), StorageError> {
-        let from = keys::usage_from_start(privilege, outcome, quantum, run.from);
-        let to = keys::usage_from_start(privilege, outcome, quantum, run.to);
-        self.db.scan(Family::Usage, &from, Some(&to), false, &mut |row, value| {
-            // The key alone tells that all of a part came later.
-            if keys::usage_first(row)? < size {
-                let (_, last, members) = views::decode_part(row, value)?;
-                if last < size {
-                    into.sure |= members;
-                } else {
-                    into.maybe |= members;
-                }
-            }
-            Ok(ControlFlow::Continue(()))
-        })
     }
 }

@@ -15,6 +15,7 @@ use crate::db::{Db, Family, Pending, Recovery};
 use crate::error::{StorageError, corrupt};
 use crate::keys;
 use crate::ledger::{self, Header, LedgerReader};
+use crate::parts::{self, BLOCK_BYTES, Parts};
 use crate::pieces::Pieces;
 use crate::views::{Views, event_id_key};
 
@@ -31,6 +32,7 @@ pub struct Store {
     path: PathBuf,
     pieces: Pieces,
     published: Arc<AtomicU64>,
+    pub(crate) parts: Arc<Parts>,
 }
 
 /// What a batch came to.
@@ -97,6 +99,7 @@ impl Store {
     pub fn open_in(path: &Path, pieces: Pieces) -> Result<(Self, Writer), StorageError> {
         let store = Self { pieces, ..Self::open_as_is(path, Recovery::TornTail)? };
         store.replay(&mut |_, _| Ok(()))?;
+        store.parts.publish(parts::load(&store.db)?.0, Vec::new());
         let writer = Writer::new(store.clone())?;
         store.published.store(writer.frontier.size(), Ordering::Release);
         Ok((store, writer))
@@ -124,7 +127,8 @@ impl Store {
             }
         }
         let (path, pieces) = (path.to_owned(), Pieces::DEFAULT);
-        Ok(Self { db: Arc::new(db), path, pieces, published: Arc::default() })
+        let parts = Arc::new(Parts::new(&db, BLOCK_BYTES)?);
+        Ok(Self { db: Arc::new(db), path, pieces, published: Arc::default(), parts })
     }
 
     /// Where it is.
@@ -183,7 +187,8 @@ pub(crate) fn replay_into(
     total: u64,
     progress: &mut dyn FnMut(u64, u64) -> Result<(), StorageError>,
 ) -> Result<(), StorageError> {
-    let mut views = Views::open(target, pieces)?;
+    let parts = Arc::new(Parts::new(target, BLOCK_BYTES / 4)?);
+    let mut views = Views::open(target, pieces, parts)?;
     let mut pending = Pending::new(target);
     let mut in_group = 0;
     let mut position = from;
@@ -202,6 +207,7 @@ pub(crate) fn replay_into(
             views.finish(&mut pending)?;
             put_position(&mut pending, position);
             std::mem::replace(&mut pending, Pending::new(target)).commit()?;
+            views.committed();
             progress(position.0, total)?;
         }
         Ok(ControlFlow::Continue(()))
@@ -219,7 +225,7 @@ fn put_position(pending: &mut Pending<'_>, (size, batches): (u64, u64)) {
 
 impl Writer {
     fn new(store: Store) -> Result<Self, StorageError> {
-        let views = Views::open(&store.db, store.pieces)?;
+        let views = Views::open(&store.db, store.pieces, Arc::clone(&store.parts))?;
         let reader = LedgerReader(&store.db);
         let last = reader.last_header()?;
         let frontier = reader.frontier(last.as_ref().map_or(0, |header| header.end))?;
@@ -406,6 +412,7 @@ impl Group<'_> {
             self.views.finish(&mut self.pending)?;
             put_position(&mut self.pending, (self.frontier.size(), *self.batches));
             self.pending.commit()?;
+            self.views.committed();
         }
         let size = self.frontier.size();
         self.store.published.store(size, Ordering::Release);

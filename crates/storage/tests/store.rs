@@ -5,8 +5,7 @@ use asof_model::{
     Batch, EdgeKind, EdgeRef, Effect, EntitlementValue, Fact, Instant, Interval, NodeKind, NodeRef,
     NodeValue, Observation, Op, Outcome, Privilege, PrivilegeSet, Subject, Value,
 };
-use asof_storage::{Axis, Space, StorageError, Store, check, reindex};
-use asof_temporal::Quantum;
+use asof_storage::{Axis, EventScan, Space, StorageError, Store, Wanted, check, reindex};
 
 const HOUR: i64 = 3_600_000_000_000;
 
@@ -125,10 +124,9 @@ fn groups_of_any_size_give_the_same_answers_and_check_clean() {
             assert!(holders.maybe.is_empty());
             found.push(holders.sure);
         }
-        let mut used = asof_storage::Members::default();
         let run = Interval::new(at(0), at(960)).unwrap();
-        store.users(Privilege::Write, Outcome::Success, Quantum::Hour, run, size, &mut used).unwrap();
-        found.push(used.sure);
+        let writes = Wanted::of([Privilege::Write].into_iter().collect(), &[Outcome::Success]);
+        found.push(store.seen(false, &writes, run, size).unwrap());
         answers.push((size, found));
         drop(store);
         let report = check(&path, &mut |_, _| Ok(())).unwrap();
@@ -210,8 +208,15 @@ fn repeats_are_counted_once_and_conflicts_told() {
     assert_eq!(store.root_at(2).unwrap().0, store.last_header().unwrap().unwrap().root);
     assert_eq!(store.lookup(Space::Nodes(NodeKind::Identity), b"b").unwrap(), Some((1, 8)));
     let mut events = 0;
+    let scan = EventScan {
+        axis: Axis::Identity(0),
+        from: (Instant::BEGINNING, 0),
+        to: Instant::FOREVER,
+        backwards: true,
+        wanted: Wanted::of(Privilege::ALL.iter().copied().collect(), Outcome::ALL),
+    };
     store
-        .events(Axis::Identity(0), (Instant::BEGINNING, 0), Instant::FOREVER, true, 2, &mut |_| {
+        .events(&scan, 2, &mut |_| {
             events += 1;
             std::ops::ControlFlow::Continue(())
         })

@@ -1,9 +1,9 @@
-//! Temporal bitmaps and time quanta as pure data. Knows neither keys nor storage: it is given bytes and gives bytes.
+//! Temporal bitmaps and blocks of events as pure data. Knows neither keys nor storage: it is given bytes and gives bytes.
 
+mod block;
 mod intervals;
-mod quanta;
 mod segment;
 
+pub use block::{Block, BlockHead, Groups, MEMBERS, Member, NONE, Row};
 pub use intervals::{difference, normalise};
-pub use quanta::{Quantum, Slices, slice};
 pub use segment::{DecodeError, SEGMENT_CHANGES_MAX, Segment};

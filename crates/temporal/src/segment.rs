@@ -10,9 +10,9 @@ use roaring::RoaringBitmap;
 /// Changes of one segment, unless its keeper chooses another number; see [`Segment::split`].
 pub const SEGMENT_CHANGES_MAX: usize = 1_024;
 
-/// The bytes are no segment.
+/// The bytes are no segment, block or head of one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not a segment of a temporal bitmap: {0}")]
+#[error("not what was stored: {0}")]
 pub struct DecodeError(pub &'static str);
 
 /// Membership over [start, start of the next segment).

@@ -19,7 +19,8 @@ use crate::tenant::{Way, answers, write_on};
 
 /// Of whatever a view cuts into pieces, so many in one.
 const fn pieces(number: usize) -> Pieces {
-    Pieces { segment_changes: number, quantum_parts: number as u32, replay_records: number }
+    let (day_parts, part_events) = (number, 100 * number as u32);
+    Pieces { segment_changes: number, day_parts, part_events, replay_records: number }
 }
 
 const SIZES: &[Pieces] = &[pieces(1), pieces(2), pieces(7), Pieces::DEFAULT];

@@ -9,16 +9,17 @@ use asof_temporal::Segment;
 use roaring::RoaringBitmap;
 use sha2::{Digest, Sha256};
 
-use super::usage::decode_part;
+use super::events::rows_of;
 use crate::db::{Db, Family};
 use crate::error::{StorageError, corrupt};
 use crate::keys;
+use crate::parts::load;
 
 /// (rows or logical entries, SHA-256 over them).
 pub(crate) fn digest(db: &Db, family: Family) -> Result<(u64, Hash), StorageError> {
     let mut sum = Sum::default();
     match family {
-        Family::Usage => usage(db, &mut sum)?,
+        Family::Events => events(db, &mut sum)?,
         Family::Posture => posture(db, &mut sum)?,
         _ => db.scan(family, &[], None, false, &mut |key, value| {
             sum.add(key, value);
@@ -42,31 +43,18 @@ impl Sum {
         self.hasher.update(value);
         self.entries += 1;
     }
-
-    fn add_set(&mut self, key: &[u8], members: &RoaringBitmap) {
-        let bytes: Vec<u8> = members.iter().flat_map(u32::to_be_bytes).collect();
-        self.add(key, &bytes);
-    }
 }
 
-/// Of each quantum: the union of its parts.
-fn usage(db: &Db, sum: &mut Sum) -> Result<(), StorageError> {
-    let mut current: Option<(Vec<u8>, RoaringBitmap)> = None;
-    db.scan(Family::Usage, &[], None, false, &mut |key, value| {
-        let (_, _, members) = decode_part(key, value)?;
-        let term = key.get(..11).ok_or_else(|| corrupt("a key of usage is too short"))?;
-        match &mut current {
-            Some((of, union)) if of.as_slice() == term => *union |= members,
-            _ => {
-                if let Some((of, union)) = current.replace((term.to_vec(), members)) {
-                    sum.add_set(&of, &union);
-                }
-            }
+/// Of each event: all that is kept of it, by (time, ledger index).
+fn events(db: &Db, sum: &mut Sum) -> Result<(), StorageError> {
+    for parts in load(db)?.0.values() {
+        for row in rows_of(db, parts)? {
+            let mut value = vec![row.class];
+            value.extend(row.identity.to_be_bytes());
+            value.extend(row.members.iter().flat_map(|ordinal| ordinal.to_be_bytes()));
+            let key = [row.time.to_be_bytes(), row.index.to_be_bytes()].concat();
+            sum.add(&key, &value);
         }
-        Ok(ControlFlow::Continue(()))
-    })?;
-    if let Some((of, union)) = current {
-        sum.add_set(&of, &union);
     }
     Ok(())
 }

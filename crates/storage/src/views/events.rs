@@ -1,63 +1,244 @@
-//! Observations as compact rows of ordinals, along three axes of time: all, by identity, by secret.
+//! Observations in ordinals, in parts by day: each group of batches makes a part of every day that it touches, and parts
+//! that stand side by side become one as they grow in number, so that an event is written a few times at most.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use asof_model::{Outcome, Privilege, RecordBody};
+use asof_temporal::{Block, BlockHead, Member, NONE, Row};
 
-use super::{EventIds, Ids, Resolved, View};
-use crate::codec::{Decoder, Encoder};
-use crate::db::{Family, Pending};
-use crate::error::StorageError;
-use crate::keys::{self, Axis};
+use super::{Ids, Resolved, View};
+use crate::db::{Db, Pending};
+use crate::error::{StorageError, corrupt};
+use crate::parts::{self, Directory, Part, PartId, Parts, damaged};
+use crate::pieces::Pieces;
 
-pub(crate) struct Events;
+/// Nanoseconds of a day.
+const DAY: i64 = 86_400_000_000_000;
+/// Groups after which a day that nothing was added to is made one part, as far as parts may grow.
+const QUIET_GROUPS: u64 = 32;
+
+pub(crate) struct Events {
+    shared: Arc<Parts>,
+    pieces: Pieces,
+    gathered: BTreeMap<u32, Vec<Row>>,
+    directory: Directory,
+    /// Days with more than one part, by the group that last added to them.
+    open: BTreeMap<u32, u64>,
+    groups: u64,
+    /// Parts that no list names any more from the next publication on: deleted in the group after it.
+    replaced: Vec<PartId>,
+    gone: Vec<PartId>,
+    made: Vec<(PartId, Arc<Block>)>,
+}
+
+/// The day of a moment since 1970; earlier moments do not get through the door.
+pub(crate) fn day_of(nanos: i64) -> u32 {
+    u32::try_from(nanos.div_euclid(DAY)).unwrap_or(0)
+}
+
+/// Privilege, outcome and whether granted_by was given, as a byte below [`CLASSES`].
+pub(crate) fn class(privilege: Privilege, outcome: Outcome, explained: bool) -> u8 {
+    privilege.number() << 3 | outcome.number() << 1 | u8::from(explained)
+}
+
+/// More than any class.
+pub(crate) const CLASSES: usize = 128;
+
+/// The class without what no set of a head tells apart.
+pub(crate) const fn head_class(class: u8) -> u8 {
+    class & !1
+}
+
+/// The outcome alone.
+pub(crate) const fn secret_class(class: u8) -> u8 {
+    class & 0b110
+}
+
+/// What a class says.
+pub(crate) fn of_class(class: u8) -> Result<(Privilege, Outcome, bool), StorageError> {
+    match (Privilege::from_number(class >> 3), Outcome::from_number(class >> 1 & 3)) {
+        (Some(privilege), Some(outcome)) => Ok((privilege, outcome, class & 1 == 1)),
+        _ => Err(corrupt("an event of an unknown class")),
+    }
+}
+
+impl Events {
+    pub fn open(db: &Db, pieces: Pieces, shared: Arc<Parts>) -> Result<Self, StorageError> {
+        let (directory, gone) = parts::load(db)?;
+        let open = directory.iter().filter(|(_, parts)| parts.len() > 1).map(|(day, _)| (*day, 0)).collect();
+        Ok(Self {
+            shared,
+            pieces,
+            gathered: BTreeMap::new(),
+            directory,
+            open,
+            groups: 0,
+            replaced: Vec::new(),
+            gone,
+            made: Vec::new(),
+        })
+    }
+
+    /// Puts a part of a day in the place of those it is made of, and the newest where it is made of none.
+    fn put(&mut self, day: u32, rows: Vec<Row>, of: usize, pending: &mut Pending<'_>) {
+        let block = Block::of(rows);
+        let Some(part) = Part::of(day, &block) else { return };
+        let head = BlockHead::of(&block, head_class, secret_class);
+        parts::put(&part, &block, &head, pending);
+        self.made.push((part.id, Arc::new(block)));
+        let parts = self.directory.get(&day).map_or(&[][..], |parts| parts);
+        let at = parts.partition_point(|other| other.id.first < part.id.first);
+        let mut listed = parts.to_vec();
+        listed.splice(at..at + of, [part]);
+        self.directory.insert(day, listed.into());
+    }
+
+    /// Makes one part of neighbours among a day's parts.
+    fn merge(
+        &mut self,
+        day: u32,
+        range: std::ops::Range<usize>,
+        pending: &mut Pending<'_>,
+    ) -> Result<(), StorageError> {
+        let parts: Vec<Part> =
+            self.directory.get(&day).and_then(|parts| parts.get(range)).unwrap_or_default().to_vec();
+        let mut rows = Vec::new();
+        for part in &parts {
+            let made = self.made.iter().position(|(id, _)| *id == part.id);
+            let block = match made {
+                Some(place) => {
+                    // Made and replaced in one group: it never gets to the disk.
+                    parts::forget(part.id, pending);
+                    self.made.swap_remove(place).1
+                }
+                None => {
+                    self.replaced.push(part.id);
+                    match self.shared.kept(part.id) {
+                        Some(block) => block,
+                        None => parts::read(part.id, pending)?,
+                    }
+                }
+            };
+            rows.extend(block.rows());
+        }
+        self.put(day, rows, parts.len(), pending);
+        Ok(())
+    }
+
+    /// Neighbours at the end of a day's parts of which so many are as small as each other that one is to be made of them.
+    fn due(&self, day: u32) -> Option<std::ops::Range<usize>> {
+        let parts = self.directory.get(&day)?;
+        let many = self.pieces.day_parts.max(2);
+        let level = |part: &Part| part.events.max(1).ilog(many as u32);
+        let mut found = None;
+        let (mut highest, mut events) = (0, 0);
+        for (count, part) in parts.iter().rev().enumerate() {
+            events += part.events;
+            if events > self.pieces.part_events {
+                break;
+            }
+            highest = highest.max(level(part));
+            let run = count + 1;
+            let next_is_larger = parts
+                .len()
+                .checked_sub(run + 1)
+                .and_then(|next| parts.get(next))
+                .is_none_or(|next| level(next) > highest);
+            if run >= many && next_is_larger {
+                found = Some(parts.len() - run..parts.len());
+            }
+        }
+        found
+    }
+
+    /// Neighbours of a quiet day that fit in one part.
+    fn fitting(&self, day: u32) -> Option<std::ops::Range<usize>> {
+        let parts = self.directory.get(&day)?;
+        let (mut start, mut events) = (0, 0);
+        for (place, part) in parts.iter().enumerate() {
+            if place > start && events + part.events > self.pieces.part_events {
+                if place - start > 1 {
+                    return Some(start..place);
+                }
+                (start, events) = (place, 0);
+            }
+            events += part.events;
+        }
+        (parts.len() - start > 1).then_some(start..parts.len())
+    }
+}
 
 impl View for Events {
-    fn apply(&mut self, batch: &Resolved<'_>, pending: &mut Pending<'_>) -> Result<(), StorageError> {
+    fn apply(&mut self, batch: &Resolved<'_>, _pending: &mut Pending<'_>) -> Result<(), StorageError> {
         for each in &batch.records {
             let (Ids::Observation(ids), RecordBody::Observation(seen)) = (&each.ids, &each.record.body)
             else {
                 continue;
             };
-            let row = encode(seen.privilege, seen.outcome, !seen.granted_by.is_empty(), ids);
-            let axes = [Some(Axis::Identity(ids.identity)), ids.secret.map(Axis::Secret)];
-            for axis in axes.into_iter().flatten() {
-                pending.put(Family::Events, keys::event(axis, seen.time, each.record.index), row.clone());
+            let mut members = [NONE; asof_temporal::MEMBERS];
+            for (member, ordinal) in [
+                (Member::Actor, ids.actor),
+                (Member::Secret, ids.secret),
+                (Member::Workload, ids.workload),
+                (Member::Resource, ids.resource),
+                (Member::Action, ids.action),
+                (Member::Region, ids.region),
+                (Member::SourceIp, ids.source_ip),
+            ] {
+                members[member as usize] = ordinal.unwrap_or(NONE);
             }
-            pending.put(Family::Events, keys::event(Axis::All, seen.time, each.record.index), row);
+            self.gathered.entry(day_of(seen.time.nanos())).or_default().push(Row {
+                time: seen.time.nanos(),
+                index: each.record.index,
+                class: class(seen.privilege, seen.outcome, !seen.granted_by.is_empty()),
+                identity: ids.identity,
+                members,
+            });
         }
         Ok(())
     }
-}
 
-fn encode(privilege: Privilege, outcome: Outcome, explained: bool, ids: &EventIds) -> Vec<u8> {
-    let mut to = Encoder(Vec::with_capacity(20));
-    to.byte(privilege.number() << 3 | outcome.number() << 1 | u8::from(explained));
-    let optional = [ids.actor, ids.secret, ids.workload, ids.resource, ids.action, ids.region, ids.source_ip];
-    let mask =
-        optional.iter().enumerate().fold(0, |mask, (bit, each)| mask | u8::from(each.is_some()) << bit);
-    to.byte(mask);
-    to.varint(u64::from(ids.identity));
-    for each in optional.into_iter().flatten() {
-        to.varint(u64::from(each));
-    }
-    to.0
-}
-
-/// (privilege, outcome, explained, ids) of a row.
-pub(crate) fn decode(value: &[u8]) -> Result<(Privilege, Outcome, bool, EventIds), StorageError> {
-    let mut from = Decoder::new("event", value);
-    let class = from.byte()?;
-    let privilege = Privilege::from_number(class >> 3).ok_or_else(|| from.wrong("unknown privilege"))?;
-    let outcome = Outcome::from_number(class >> 1 & 3).ok_or_else(|| from.wrong("unknown outcome"))?;
-    let mask = from.byte()?;
-    let identity = from.ordinal()?;
-    let mut optional = [None; 7];
-    for (bit, each) in optional.iter_mut().enumerate() {
-        if mask >> bit & 1 == 1 {
-            *each = Some(from.ordinal()?);
+    fn finish(&mut self, pending: &mut Pending<'_>) -> Result<(), StorageError> {
+        for id in std::mem::take(&mut self.gone) {
+            parts::delete(id, pending);
         }
+        if self.gathered.is_empty() {
+            return Ok(());
+        }
+        self.groups += 1;
+        for (day, rows) in std::mem::take(&mut self.gathered) {
+            self.put(day, rows, 0, pending);
+            while let Some(range) = self.due(day) {
+                self.merge(day, range, pending)?;
+            }
+            self.open.insert(day, self.groups);
+        }
+        // One quiet day a group: no group waits for long.
+        let quiet = self.open.iter().find(|(_, last)| **last + QUIET_GROUPS <= self.groups);
+        if let Some(day) = quiet.map(|(day, _)| *day) {
+            match self.fitting(day) {
+                Some(range) => self.merge(day, range, pending)?,
+                None => drop(self.open.remove(&day)),
+            }
+        }
+        Ok(())
     }
-    from.end()?;
-    let [actor, secret, workload, resource, action, region, source_ip] = optional;
-    let ids = EventIds { identity, actor, secret, workload, resource, action, region, source_ip };
-    Ok((privilege, outcome, class & 1 == 1, ids))
+
+    fn committed(&mut self) {
+        self.shared.publish(self.directory.clone(), std::mem::take(&mut self.made));
+        self.gone.append(&mut self.replaced);
+    }
+}
+
+/// The rows of a day in order, whatever parts they are in.
+pub(crate) fn rows_of(db: &Db, parts: &[Part]) -> Result<Vec<Row>, StorageError> {
+    let mut rows = Vec::new();
+    for part in parts {
+        let bytes = db.get(crate::db::Family::Events, &crate::keys::part_block(part.id))?;
+        let bytes = bytes.ok_or_else(|| corrupt("a part of the events has no block"))?;
+        rows.extend(Block::decode(&bytes).map_err(damaged)?.rows());
+    }
+    rows.sort_unstable();
+    Ok(rows)
 }

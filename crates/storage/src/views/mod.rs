@@ -7,24 +7,25 @@ mod events;
 mod posture;
 mod scopes;
 mod timelines;
-mod usage;
+
+use std::sync::Arc;
 
 use asof_model::{Record, RecordBody};
 
 pub(crate) use dictionary::{Dictionary, parse_name};
 pub(crate) use digest::digest;
 pub(crate) use entangled::MEMBERS;
-pub(crate) use events::decode as decode_event;
+pub(crate) use events::{CLASSES, class, day_of, head_class, of_class};
 pub(crate) use posture::decode_revision;
 pub(crate) use scopes::{decode_scope, fingerprint};
 pub(crate) use timelines::decode_statement;
-pub(crate) use usage::decode_part;
 
 use crate::codec::Encoder;
 use crate::db::{Db, Family, Pending};
 use crate::error::StorageError;
 use crate::keys::{self, NodeKey, TimelineKey};
 use crate::ledger::Header;
+use crate::parts::Parts;
 use crate::pieces::Pieces;
 
 /// One view. It sees batches in ledger order, and reads its own and earlier views' rows through `pending`.
@@ -36,6 +37,9 @@ pub(crate) trait View {
     fn finish(&mut self, _pending: &mut Pending<'_>) -> Result<(), StorageError> {
         Ok(())
     }
+
+    /// What was written since the last call is on disk.
+    fn committed(&mut self) {}
 }
 
 /// A batch with its names resolved to ordinals.
@@ -88,7 +92,7 @@ pub(crate) struct Views {
 }
 
 impl Views {
-    pub fn open(db: &Db, pieces: Pieces) -> Result<Self, StorageError> {
+    pub fn open(db: &Db, pieces: Pieces, parts: Arc<Parts>) -> Result<Self, StorageError> {
         Ok(Self {
             dictionary: Dictionary::open(db)?,
             others: vec![
@@ -96,8 +100,7 @@ impl Views {
                 Box::new(scopes::Scopes),
                 Box::new(entangled::Entangled::open(db)?),
                 Box::new(posture::Posture::new(pieces.segment_changes)),
-                Box::new(events::Events),
-                Box::new(usage::Usage::new(pieces.quantum_parts)),
+                Box::new(events::Events::open(db, pieces, parts)?),
             ],
         })
     }
@@ -127,6 +130,15 @@ impl Views {
             view.finish(pending)?;
         }
         Ok(())
+    }
+}
+
+impl Views {
+    /// What was written since the last call is on disk.
+    pub fn committed(&mut self) {
+        for view in &mut self.others {
+            view.committed();
+        }
     }
 }
 

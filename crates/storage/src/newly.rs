@@ -1,0 +1,156 @@
+//! Who was first seen from somewhere in an interval: from the interval's own events backwards, day by day, until each
+//! source turns up again or there is no earlier day.
+
+use std::sync::Arc;
+
+use asof_model::{Instant, Interval, Outcome, PrivilegeSet};
+use asof_temporal::{Block, Member, NONE};
+use roaring::RoaringBitmap;
+
+use crate::error::StorageError;
+use crate::events::{Wanted, touches};
+use crate::parts::Part;
+use crate::store::Store;
+
+/// A node, something that it was seen from, and when first in the interval.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Pair {
+    node: u32,
+    source: u32,
+    first: i64,
+}
+
+/// What is looked for: SUCCESS observations of identities or secrets among the first `size` records.
+struct Look {
+    secrets: bool,
+    member: Member,
+    wanted: Wanted,
+    size: u64,
+}
+
+impl Look {
+    fn counts(&self, block: &Block, place: usize) -> bool {
+        self.wanted.has(block.classes()[place]) && block.indexes()[place] < self.size
+    }
+
+    fn places<'a>(&self, block: &'a Block, node: u32) -> &'a [u32] {
+        if self.secrets { block.by_secret().of_key(node) } else { block.by_identity().of_key(node) }
+    }
+
+    /// The pairs of a block within an interval, in order, each once, with its first time.
+    fn pairs(&self, block: &Block, during: Interval, into: &mut Vec<Pair>) {
+        let groups = if self.secrets { block.by_secret() } else { block.by_identity() };
+        let (from, to) = (during.from.nanos(), during.to.nanos());
+        let mut own: Vec<Pair> = Vec::new();
+        for node in groups.keys() {
+            own.clear();
+            for place in groups.of_key(*node) {
+                let place = *place as usize;
+                let time = block.times()[place];
+                // Without a source it is no pair, but it tells when the node itself was seen: NONE comes last.
+                if from <= time && time < to && self.counts(block, place) {
+                    let source = block.member(self.member, place);
+                    own.push(Pair { node: *node, source, first: time });
+                }
+            }
+            own.sort_unstable();
+            own.dedup_by_key(|pair| pair.source);
+            into.append(&mut own);
+        }
+    }
+
+    /// Takes away the pairs that a block has before a moment; `seen`: nodes that it has then at all.
+    fn take_seen(&self, block: &Block, before: i64, open: &mut Vec<Pair>, seen: &mut RoaringBitmap) {
+        let mut of_node: (Option<u32>, Vec<u32>) = (None, Vec::new());
+        open.retain(|pair| {
+            let places = self.places(block, pair.node);
+            if places.is_empty() {
+                return true;
+            }
+            if of_node.0 != Some(pair.node) {
+                let counted = places
+                    .iter()
+                    .map(|place| *place as usize)
+                    .filter(|place| block.times()[*place] < before && self.counts(block, *place));
+                of_node = (Some(pair.node), counted.map(|place| block.member(self.member, place)).collect());
+                if !of_node.1.is_empty() {
+                    seen.insert(pair.node);
+                }
+            }
+            !of_node.1.contains(&pair.source)
+        });
+    }
+}
+
+impl Store {
+    /// Identities (or secrets) of which the earliest SUCCESS observation from some source lies in the interval, while
+    /// their own earliest one is before it. `go_on` is asked now and then; after it said no, what comes back means nothing.
+    pub fn newly_seen(
+        &self,
+        secrets: bool,
+        member: Member,
+        during: Interval,
+        size: u64,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<RoaringBitmap, StorageError> {
+        let all: PrivilegeSet = asof_model::Privilege::ALL.iter().copied().collect();
+        let look = Look { secrets, member, wanted: Wanted::of(all, &[Outcome::Success]), size };
+        let mut pairs = Vec::new();
+        for day in self.days(during.from, during.to) {
+            for block in self.blocks_before(day, during.to, size, None, &look)? {
+                look.pairs(&block, during, &mut pairs);
+            }
+        }
+        // Each block's are in order already.
+        pairs.sort();
+        pairs.dedup_by_key(|pair| (pair.node, pair.source));
+        let mut firsts = pairs.clone();
+        firsts.sort_unstable_by_key(|pair| (pair.node, pair.first));
+        firsts.dedup_by_key(|pair| pair.node);
+        let mut open = pairs;
+        open.retain(|pair| pair.source != NONE);
+        let mut seen = RoaringBitmap::new();
+        let before = during.from.nanos();
+        for day in self.days(Instant::BEGINNING, during.from).into_iter().rev() {
+            if open.is_empty() || !go_on() {
+                break;
+            }
+            for block in self.blocks_before(day, during.from, size, Some(&open), &look)? {
+                look.take_seen(&block, before, &mut open, &mut seen);
+            }
+        }
+        let is_later = |pair: &Pair| {
+            let own = firsts.binary_search_by_key(&pair.node, |first| first.node).ok();
+            seen.contains(pair.node) || own.is_some_and(|own| firsts[own].first < pair.first)
+        };
+        Ok(open.iter().filter(|pair| is_later(pair)).map(|pair| pair.node).collect())
+    }
+
+    /// The blocks of a day with something before a moment; of those that are not kept, only the ones that name a node.
+    fn blocks_before(
+        &self,
+        day: u32,
+        to: Instant,
+        size: u64,
+        of: Option<&[Pair]>,
+        look: &Look,
+    ) -> Result<Vec<Arc<Block>>, StorageError> {
+        let read = |part: &Part| {
+            if !touches(part, Instant::BEGINNING, to) || part.id.first >= size {
+                return Ok(Some(None));
+            }
+            if let Some(block) = self.parts.kept(part.id) {
+                return Ok(Some(Some(block)));
+            }
+            if let Some(pairs) = of {
+                let Some(head) = self.parts.head(&self.db, part.id)? else { return Ok(None) };
+                let sets = if look.secrets { &head.secrets } else { &head.identities };
+                if !pairs.iter().any(|pair| sets.values().any(|set| set.contains(pair.node))) {
+                    return Ok(Some(None));
+                }
+            }
+            Ok(self.parts.block(&self.db, part.id)?.map(Some))
+        };
+        Ok(self.parts.of_day(day, read)?.into_iter().flatten().collect())
+    }
+}
