@@ -1,5 +1,5 @@
 //! Packed observations: the same batch as the plain ones, and every table that is none is refused by name.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::needless_update, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use asof_model::{Batch, Instant, Limits, Observation, Outcome, Privilege};
 use prost::Message as _;
@@ -187,7 +187,8 @@ fn rows_of_rare_members_are_ascending_and_there() {
     assert_eq!(refused(|packed| packed.granted_by.as_mut().unwrap().row[0] = 2), ["packed.granted_by.row"]);
     assert_eq!(refused(|packed| packed.raw_sha256_row[0] = 9), ["packed.raw_sha256_row"]);
     let twice = |packed: &mut PackedObservations| {
-        packed.attributes.as_mut().unwrap().key[1] = packed.attributes.as_ref().unwrap().key[0]
+        let keys = &mut packed.attributes.as_mut().unwrap().key;
+        keys[1] = keys[0];
     };
     assert_eq!(refused(twice), ["packed[0].attributes"]);
     let digests = |packed: &mut PackedObservations| {
