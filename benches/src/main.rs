@@ -3,7 +3,14 @@
 //! figures mean.
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
+mod convert;
+mod depth;
+mod failures;
+mod feed;
+mod growth;
+mod load;
 mod measure;
+mod mixed;
 mod peers;
 mod questions;
 mod report;
@@ -14,17 +21,14 @@ mod subjects;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use asof_model::Batch;
 use asof_server::sample::workload::Workload;
 use clap::Parser;
-use tokio_stream::StreamExt as _;
 
+use load::{Load, TENANT};
 use measure::{Client, Measured};
-use report::Ingest;
-use server::{Server, bytes_below};
+use server::{Program, Server};
 use stub::Stub;
 use subjects::Subjects;
 
@@ -43,17 +47,41 @@ struct Args {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Moments, identities, resources and teams asked about
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(4..))]
     subjects: u16,
     /// How often each is asked, after a round that is not counted
     #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// Send observations packed alone, not plain as well
+    #[arg(long)]
+    packed_only: bool,
     /// The server's binary; by default `asof` beside this one
     #[arg(long)]
     asof: Option<PathBuf>,
+    /// An argument more for `asof serve`, such as --serve=--concurrent-reads=4
+    #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
+    serve: Vec<String>,
     /// A new folder for the data, which stays; by default a temporary one
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["depth", "growth", "failures"])]
     data: Option<PathBuf>,
+    /// Instead: ten times the history, questions over all of it, and knowledge before now
+    #[arg(long, conflicts_with_all = ["growth", "failures", "mixed", "peers"])]
+    depth: bool,
+    /// Instead: the workload, and ten times as much of everything
+    #[arg(long, conflicts_with_all = ["failures", "mixed", "peers"])]
+    growth: bool,
+    /// Instead: what was published of others as slow
+    #[arg(long, conflicts_with_all = ["mixed", "peers"])]
+    failures: bool,
+    /// Instead: ingest at half its maximum beside eight clients that ask
+    #[arg(long, conflicts_with = "peers")]
+    mixed: bool,
+    /// Instead: what reading a request into a checked batch takes, in this process alone
+    #[arg(long, conflicts_with_all = ["depth", "growth", "failures", "mixed", "peers"])]
+    convert: bool,
+    /// How long each half of --mixed runs
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
     /// The Python with duckdb, psycopg and pyarrow that runs the other engines, after AsOf
     #[arg(long, value_name = "PYTHON")]
     peers: Option<PathBuf>,
@@ -62,123 +90,137 @@ struct Args {
     stub: bool,
 }
 
+/// What every kind of run needs.
+struct Bench {
+    asof: Program,
+    workload: Workload,
+    subjects: usize,
+    rounds: usize,
+    /// Temporary, for what is made on the way.
+    scratch: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new(args: &Args) -> Result<Self, Failure> {
+        if !(args.scale > 0.0 && args.scale <= 100.0) {
+            return Err(format!("--scale {} is not above 0 and at most 100", args.scale).into());
+        }
+        let workload = Workload::at_scale(args.scale, args.seed);
+        let workload =
+            args.observations.map_or(workload, |observations| workload.with_observations(observations));
+        let path = match &args.asof {
+            Some(path) => path.clone(),
+            None => std::env::current_exe()?.with_file_name("asof"),
+        };
+        Ok(Self {
+            asof: Program { path, args: args.serve.clone() },
+            workload,
+            subjects: args.subjects.into(),
+            rounds: args.rounds,
+            scratch: tempfile::tempdir()?,
+        })
+    }
+
+    /// A workload into a folder of this name, packed.
+    fn load(&self, workload: Workload, name: &str) -> Result<(load::Loaded, PathBuf), Failure> {
+        let data = self.scratch.path().join(name);
+        let load = Load {
+            asof: &self.asof,
+            workload,
+            subjects: self.subjects,
+            data: data.clone(),
+            scratch: self.scratch.path(),
+            plain: false,
+            rows: None,
+        };
+        Ok((load.run()?, data))
+    }
+}
+
 fn main() -> Result<(), Failure> {
     let args = Args::parse();
     if args.stub {
         return stub::serve();
     }
-    if !(args.scale > 0.0 && args.scale <= 100.0) {
-        return Err(format!("--scale {} is not above 0 and at most 100", args.scale).into());
-    }
-    let workload = Workload::at_scale(args.scale, args.seed);
-    let workload =
-        args.observations.map_or(workload, |observations| workload.with_observations(observations));
-    let temporary = tempfile::tempdir()?;
-    let data = args.data.clone().unwrap_or_else(|| temporary.path().join("data"));
-    if data.exists() {
-        return Err(format!("{} exists; name a new folder", data.display()).into());
-    }
+    let bench = Bench::new(&args)?;
     println!("{}", report::heading());
     println!(
         "Workload: scale {}, {} identities, {} observations, seed {}.\n",
-        args.scale, workload.identities, workload.observations, workload.seed
+        args.scale, bench.workload.identities, bench.workload.observations, bench.workload.seed
     );
+    if args.depth {
+        depth::run(&bench)
+    } else if args.growth {
+        growth::run(&bench)
+    } else if args.failures {
+        failures::run(&bench)
+    } else if args.convert {
+        convert::run(&bench)
+    } else if args.mixed {
+        mixed::run(&bench, args.seconds)
+    } else {
+        whole(&bench, &args)
+    }
+}
 
-    let subjects = Subjects::new(workload, args.subjects.into());
-    let asof = run_asof(&args, workload, &data, &subjects)?;
+/// Ingest, disk, memory and the ten questions, and the other engines on the same.
+fn whole(bench: &Bench, args: &Args) -> Result<(), Failure> {
+    let data = args.data.clone().unwrap_or_else(|| bench.scratch.path().join("data"));
+    if data.exists() {
+        return Err(format!("{} exists; name a new folder", data.display()).into());
+    }
+    let rows = bench.scratch.path().join("rows");
+    std::fs::create_dir(&rows)?;
+    let load = Load {
+        asof: &bench.asof,
+        workload: bench.workload,
+        subjects: bench.subjects,
+        data: data.clone(),
+        scratch: bench.scratch.path(),
+        plain: !args.packed_only,
+        rows: args.peers.is_some().then_some(rows.as_path()),
+    };
+    let loaded = load.run()?;
+    println!("{}", report::ingests(&loaded.ingests));
+    let (measured, resident_mb) = ask(bench, &data, &loaded.subjects)?;
     let Some(python) = &args.peers else {
-        println!("{}", report::questions(&asof.measured, &[]));
+        println!("{}", report::questions(&measured, &[]));
         return Ok(());
     };
-    let rows = temporary.path().join("rows");
-    std::fs::create_dir(&rows)?;
-    let mut files = rows::Rows::create(&rows)?;
-    workload.batches().try_for_each(|batch| files.put(&batch))?;
-    files.close()?;
     let mut all = Vec::new();
     let mut disagreements = 0;
     for name in peers::PEERS {
-        let peer = peers::run(name, python, &rows, &subjects, args.rounds)?;
-        disagreements += peer.disagreements(&asof.measured);
+        let peer = peers::run(name, python, &rows, &loaded.subjects, args.rounds)?;
+        disagreements += peer.disagreements(&measured);
         all.push(peer);
     }
-    println!("{}", report::storage(&asof.runtime, asof.resident_mb, &all));
-    println!("{}", report::questions(&asof.measured, &all));
+    println!("{}", report::storage(&loaded.ingests, resident_mb, &all));
+    println!("{}", report::questions(&measured, &all));
     if disagreements > 0 {
         return Err(
             format!("{disagreements} answers differ between the engines; they are listed above").into()
         );
     }
-    println!("All engines gave the same answers to {} questions.", asof.measured.len() * subjects.count());
+    println!("All engines gave the same answers to {} questions.", measured.len() * loaded.subjects.count());
     Ok(())
 }
 
-/// What AsOf did.
-struct Asof {
-    runtime: Ingest,
-    /// After the questions.
-    resident_mb: u64,
-    measured: Vec<Measured>,
-}
-
-/// Ingest and questions, and what is only AsOf's to tell.
-fn run_asof(args: &Args, workload: Workload, data: &Path, subjects: &Arc<Subjects>) -> Result<Asof, Failure> {
-    let asof = match &args.asof {
-        Some(path) => path.clone(),
-        None => std::env::current_exe()?.with_file_name("asof"),
-    };
-    let seeing = || {
-        let subjects = Arc::clone(subjects);
-        move |batch: &Batch| subjects.see(batch)
-    };
-    // Posture and runtime each into a server of its own, so that what each leaves on disk is known.
-    let posture = ingest("posture (facts)", &asof, data, workload.posture().inspect(seeing()))?;
-    let runtime = ingest("runtime (observations)", &asof, data, workload.runtime().inspect(seeing()))?;
-    println!("{}", report::ingests(&[&posture, &runtime]));
-
+/// Starts a server on the folder, and asks it everything; and what memory it has then.
+fn ask(bench: &Bench, data: &Path, subjects: &Subjects) -> Result<(Vec<Measured>, u64), Failure> {
     let started = Instant::now();
-    let server = Server::start(&asof, data)?;
+    let server = Server::start(&bench.asof, data)?;
     println!("Start on this folder: {:.0} ms.", started.elapsed().as_secs_f64() * 1e3);
     let stub = Stub::start()?;
-    let client = Client::new(server.address(), stub.address());
-    let asked = questions::QUESTIONS.iter().map(|question| client.measure(question, subjects, args.rounds));
+    let client = Client::new(server.address(), TENANT);
+    let floor = Client::new(stub.address(), TENANT);
+    let asked =
+        questions::QUESTIONS.iter().map(|question| client.measure(question, subjects, bench.rounds, &floor));
     let measured = asked.collect::<Result<_, Failure>>()?;
     let resident_mb = server.resident_mb();
-    println!("Memory of the server after the questions: {resident_mb} MB.\n");
+    println!(
+        "Memory of the server after the questions: {resident_mb} MB, {} MB at its most.\n",
+        server.peak_mb()
+    );
     server.stop()?;
-    Ok(Asof { runtime, resident_mb, measured })
-}
-
-/// Starts a server, sends all batches over one stream, waits for the last acknowledgement, stops it.
-fn ingest(
-    what: &'static str,
-    asof: &Path,
-    data: &Path,
-    batches: impl Iterator<Item = Batch> + Send + 'static,
-) -> Result<Ingest, Failure> {
-    let before = if data.exists() { bytes_below(data)? } else { 0 };
-    let server = Server::start(asof, data)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (records, took) = runtime.block_on(send(server.address(), batches))?;
-    // Its connection is closed with it; the server would wait for that.
-    drop(runtime);
-    let resident_mb = server.resident_mb();
-    server.stop()?;
-    let bytes = bytes_below(data)?.saturating_sub(before);
-    Ok(Ingest { what, records, seconds: took.as_secs_f64(), resident_mb, bytes })
-}
-
-async fn send(
-    address: &str,
-    batches: impl Iterator<Item = Batch> + Send + 'static,
-) -> Result<(u64, Duration), Failure> {
-    let mut client = asof_grpc::client::connect(address, asof_grpc::DEFAULT_TENANT).await?;
-    let started = Instant::now();
-    let mut receipts = client.write(tokio_stream::iter(batches)).await?;
-    let mut records = 0;
-    while let Some(receipt) = receipts.next().await {
-        let receipt = receipt?;
-        records += receipt.ledger_size - receipt.first_index;
-    }
-    Ok((records, started.elapsed()))
+    Ok((measured, resident_mb))
 }

@@ -8,6 +8,9 @@ use crate::Failure;
 use crate::questions::{Answer, Question};
 use crate::subjects::Subjects;
 
+/// No answer of these questions is near this.
+const ANSWER_BYTES_MAX: u64 = 64 << 20;
+
 /// How long something took, again and again.
 #[derive(Debug, Default)]
 pub struct Samples {
@@ -40,36 +43,40 @@ pub struct Measured {
 }
 
 /// One client, one connection to each server that stays open.
+#[derive(Clone)]
 pub struct Client {
     agent: ureq::Agent,
     server: String,
-    stub: String,
+    tenant: String,
 }
 
 impl Client {
-    pub fn new(server: &str, stub: &str) -> Self {
+    pub fn new(server: &str, tenant: &str) -> Self {
         let patience = Duration::from_secs(120);
-        let agent = ureq::Agent::config_builder().timeout_global(Some(patience)).build().into();
-        let url = |address: &str| format!("http://{address}/graphql");
-        Self { agent, server: url(server), stub: url(stub) }
+        let agent = ureq::Agent::config_builder()
+            .timeout_global(Some(patience))
+            .http_status_as_error(false)
+            .build()
+            .into();
+        Self { agent, server: format!("http://{server}/graphql"), tenant: tenant.to_owned() }
     }
 
-    /// All subjects in turn, once to warm up and then so many rounds that count.
+    /// All subjects in turn, once to warm up and then so many rounds that count; the floor from a stub.
     pub fn measure(
         &self,
         question: &Question,
         subjects: &Subjects,
         rounds: usize,
+        stub: &Self,
     ) -> Result<Measured, Failure> {
         let (mut whole, mut server, mut floor) = (Vec::new(), Vec::new(), Vec::new());
         let mut answers = Vec::new();
+        let bodies: Vec<Value> = (0..subjects.count())
+            .map(|number| Ok(question.body(subjects.nth(question.of, number)?)))
+            .collect::<Result<_, Failure>>()?;
         for round in 0..=rounds {
-            for number in 0..subjects.count() {
-                let body = question.body(subjects.nth(question.of, number)?);
-                let asked = self.post(&self.server, &body)?;
-                if let Some(errors) = asked.answer.get("errors") {
-                    return Err(format!("{}, subject {number}: {errors}", question.name).into());
-                }
+            for body in &bodies {
+                let asked = self.ask(body).map_err(|why| format!("{}: {why}", question.name))?;
                 if round == 0 {
                     answers.push(question.read(&asked.answer["data"]));
                 } else {
@@ -78,13 +85,14 @@ impl Client {
                 }
             }
         }
-        for _ in 0..=rounds {
-            for number in 0..subjects.count() {
-                let body = question.body(subjects.nth(question.of, number)?);
-                floor.push(self.post(&self.stub, &body)?.ms);
+        for round in 0..=rounds {
+            for body in &bodies {
+                let asked = stub.ask(body)?;
+                if round > 0 {
+                    floor.push(asked.ms);
+                }
             }
         }
-        floor.drain(..subjects.count());
         Ok(Measured {
             whole: Samples::new(whole),
             server: Samples::new(server),
@@ -93,10 +101,56 @@ impl Client {
         })
     }
 
-    fn post(&self, url: &str, body: &Value) -> Result<Asked, Failure> {
+    /// Each body, once to warm up and then so many rounds that count; and how large the answers are, in the mean.
+    pub fn time(
+        &self,
+        question: &Question,
+        bodies: &[Value],
+        rounds: usize,
+    ) -> Result<(Samples, f64), Failure> {
+        let (mut ms, mut sizes) = (Vec::new(), 0);
+        for round in 0..=rounds {
+            for body in bodies {
+                let asked = self.ask(body).map_err(|why| format!("{}: {why}", question.name))?;
+                if round == 0 {
+                    sizes += question.read(&asked.answer["data"]).size;
+                } else {
+                    ms.push(asked.ms);
+                }
+            }
+        }
+        Ok((Samples::new(ms), sizes as f64 / bodies.len().max(1) as f64))
+    }
+
+    /// One query's bodies, each once to warm up and then so many rounds that count.
+    pub fn time_bodies(&self, bodies: &[Value], rounds: usize) -> Result<Samples, Failure> {
+        let mut ms = Vec::new();
+        for round in 0..=rounds {
+            for body in bodies {
+                let asked = self.ask(body)?;
+                if round > 0 {
+                    ms.push(asked.ms);
+                }
+            }
+        }
+        Ok(Samples::new(ms))
+    }
+
+    /// Asks once; an answer with errors is a failure.
+    pub fn ask(&self, body: &Value) -> Result<Asked, Failure> {
+        let asked = self.post(body)?;
+        match asked.answer.get("errors") {
+            Some(errors) => Err(format!("{errors}, asked {body}").into()),
+            None => Ok(asked),
+        }
+    }
+
+    /// Asks once, whatever the answer.
+    pub fn post(&self, body: &Value) -> Result<Asked, Failure> {
         let started = Instant::now();
-        let mut response = self.agent.post(url).send_json(body)?;
-        let answer = response.body_mut().read_json()?;
+        let request = self.agent.post(&self.server).header(asof_grpc::TENANT_HEADER, &self.tenant);
+        let mut response = request.send_json(body)?;
+        let answer = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_json()?;
         let ms = started.elapsed().as_secs_f64() * 1e3;
         let timing = response.headers().get("server-timing").and_then(|value| value.to_str().ok());
         let server_ms = timing.and_then(|timing| timing.split("dur=").nth(1)?.parse().ok());
@@ -105,8 +159,8 @@ impl Client {
 }
 
 /// An answer, and what it took.
-struct Asked {
-    ms: f64,
+pub struct Asked {
+    pub ms: f64,
     server_ms: Option<f64>,
-    answer: Value,
+    pub answer: Value,
 }

@@ -1,7 +1,6 @@
 //! The ten questions, as the contract asks them, and what of an answer other engines must agree with.
 
-use asof_server::sample::workload::{SPAN, resource_id};
-use asof_server::sample::workload::{identity_id, owner_id};
+use asof_server::sample::workload::{identity_id, owner_id, resource_id};
 use serde_json::{Value, json};
 
 use crate::rows::number;
@@ -39,12 +38,19 @@ impl Question {
         }
         if self.name == "Q5" {
             variables = json!({
-                "at": { "asOf": SPAN.to.to_string() },
+                "at": { "asOf": about.days.to.to_string() },
                 "id": variables["id"],
-                "span": { "from": SPAN.from.to_string(), "to": SPAN.to.to_string() },
+                "span": { "from": about.days.from.to_string(), "to": about.days.to.to_string() },
             });
         }
         json!({ "query": self.query, "variables": variables })
+    }
+
+    /// The same as the first so many records of the ledger knew it.
+    pub fn body_known(&self, about: About, ledger_size: u64) -> Value {
+        let mut body = self.body(about);
+        body["variables"]["at"]["ledgerSize"] = json!(ledger_size);
+        body
     }
 
     /// An answer's `data` in numbers.

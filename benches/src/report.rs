@@ -40,39 +40,61 @@ pub struct Ingest {
     pub records: u64,
     pub seconds: f64,
     pub resident_mb: u64,
+    /// On disk.
     pub bytes: u64,
+    pub wire_bytes: u64,
+    /// Processor time, in seconds: the server's, the sender's, and what making the requests had taken before.
+    pub server_cpu: f64,
+    pub client_cpu: f64,
+    pub encoded: f64,
 }
 
-pub fn ingests(all: &[&Ingest]) -> String {
+impl Ingest {
+    pub fn per_second(&self) -> f64 {
+        self.records as f64 / self.seconds
+    }
+}
+
+pub fn ingests(all: &[Ingest]) -> String {
     let mut text = String::from(
-        "| AsOf over gRPC, durable, batches of 1,000 | records | records/s | bytes on disk per record | memory at its end |\n\
-         |---|---:|---:|---:|---:|\n",
+        "| AsOf over gRPC, durable, batches of 1,000 | records | records/s | CPU µs a record: server | sender | encoding, ahead | \
+         bytes on the wire | bytes on disk | memory at its end |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|\n",
     );
     for of in all {
         let records = of.records.max(1) as f64;
-        let (rate, bytes) = (records / of.seconds, of.bytes as f64 / records);
+        let micros = |seconds: f64| seconds * 1e6 / records;
         let _ = writeln!(
             text,
-            "| {} | {} | {rate:.0} | {bytes:.1} | {} MB |",
-            of.what, of.records, of.resident_mb
+            "| {} | {} | {:.0} | {:.2} | {:.2} | {:.2} | {:.1} | {:.1} | {} MB |",
+            of.what,
+            of.records,
+            of.per_second(),
+            micros(of.server_cpu),
+            micros(of.client_cpu),
+            micros(of.encoded),
+            of.wire_bytes as f64 / records,
+            of.bytes as f64 / records,
+            of.resident_mb
         );
     }
     text
 }
 
 /// Observations in the three engines, side by side.
-pub fn storage(asof: &Ingest, resident_mb: u64, peers: &[Peer]) -> String {
+pub fn storage(ingests: &[Ingest], resident_mb: u64, peers: &[Peer]) -> String {
     let mut text = String::from(
         "| observations, durable, batches of 1,000 | rows/s | bytes on disk each | memory after the questions |\n|---|---:|---:|---:|\n",
     );
-    let records = asof.records.max(1) as f64;
-    let _ = writeln!(
-        text,
-        "| AsOf {}, over gRPC | {:.0} | {:.1} | {resident_mb} MB |",
-        env!("CARGO_PKG_VERSION"),
-        records / asof.seconds,
-        asof.bytes as f64 / records
-    );
+    for asof in ingests.iter().filter(|ingest| ingest.what.starts_with("observations")) {
+        let _ = writeln!(
+            text,
+            "| AsOf {}, over gRPC, {} | {:.0} | {:.1} | {resident_mb} MB |",
+            env!("CARGO_PKG_VERSION"),
+            asof.what,
+            asof.per_second(),
+            asof.bytes as f64 / asof.records.max(1) as f64
+        );
+    }
     for peer in peers {
         let _ = writeln!(
             text,
@@ -105,24 +127,30 @@ pub fn questions(asof: &[Measured], peers: &[Peer]) -> String {
             both(&measured.floor)
         );
         for peer in peers {
-            let _ =
-                write!(text, " {} | {} |", both(&peer.asked[number]), ratio(&peer.asked[number], measured));
+            let _ = write!(
+                text,
+                " {} | {} |",
+                both(&peer.asked[number]),
+                ratio(&peer.asked[number], &measured.whole, 50)
+            );
         }
         text.push('\n');
     }
     text
 }
 
-fn both(samples: &Samples) -> String {
+/// `p50 / p99`, in milliseconds.
+pub fn both(samples: &Samples) -> String {
     match (samples.percentile(50), samples.percentile(99)) {
         (Some(p50), Some(p99)) => format!("{p50:.2} / {p99:.2}"),
         _ => "-".to_owned(),
     }
 }
 
-fn ratio(theirs: &Samples, ours: &Measured) -> String {
-    match (theirs.percentile(50), ours.whole.percentile(50)) {
-        (Some(theirs), Some(ours)) => format!("{:.2}", theirs / ours),
+/// How many times as long the first took, at this percentile.
+pub fn ratio(one: &Samples, other: &Samples, percent: usize) -> String {
+    match (one.percentile(percent), other.percentile(percent)) {
+        (Some(one), Some(other)) => format!("{:.2}", one / other),
         _ => "-".to_owned(),
     }
 }

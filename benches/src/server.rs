@@ -1,13 +1,20 @@
 //! `asof serve` as a child process.
 
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::Failure;
 
 const START_MAX: Duration = Duration::from_secs(120);
+
+/// The binary, and what it is told beside where to listen and what to serve.
+#[derive(Debug, Clone)]
+pub struct Program {
+    pub path: PathBuf,
+    pub args: Vec<String>,
+}
 
 /// A running server; killed where it is dropped without [`Server::stop`].
 pub struct Server {
@@ -17,12 +24,13 @@ pub struct Server {
 
 impl Server {
     /// Starts it on a free port and waits until it listens.
-    pub fn start(asof: &Path, data: &Path) -> Result<Self, Failure> {
+    pub fn start(asof: &Program, data: &Path) -> Result<Self, Failure> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
-        let mut command = Command::new(asof);
-        command.args(["serve", "--listen", &address, "--data"]).arg(data);
+        let mut command = Command::new(&asof.path);
+        command.args(["serve", "--listen", &address, "--data"]).arg(data).args(&asof.args);
         command.stdin(Stdio::null()).stdout(Stdio::null());
-        let child = command.spawn().map_err(|error| format!("cannot start {}: {error}", asof.display()))?;
+        let child =
+            command.spawn().map_err(|error| format!("cannot start {}: {error}", asof.path.display()))?;
         let mut server = Self { child, address };
         let started = Instant::now();
         while TcpStream::connect(&server.address).is_err() {
@@ -42,10 +50,24 @@ impl Server {
         &self.address
     }
 
+    /// Processor time so far, in seconds, of all its threads; 0 where the system does not tell.
+    pub fn cpu_seconds(&self) -> f64 {
+        cpu_seconds(&self.child.id().to_string())
+    }
+
     /// Memory in use, in MB; 0 where the system does not tell.
     pub fn resident_mb(&self) -> u64 {
+        self.memory_mb("VmRSS:")
+    }
+
+    /// The most that it ever was.
+    pub fn peak_mb(&self) -> u64 {
+        self.memory_mb("VmHWM:")
+    }
+
+    fn memory_mb(&self, what: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(what));
         let kib = line
             .and_then(|line| line.split_whitespace().next())
             .and_then(|number| number.parse::<u64>().ok());
@@ -66,6 +88,22 @@ impl Drop for Server {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// Processor time of this process so far, in seconds.
+pub fn own_cpu_seconds() -> f64 {
+    cpu_seconds("self")
+}
+
+/// What `/proc/PID/stat` says, user and system together.
+fn cpu_seconds(process: &str) -> f64 {
+    /// Linux tells it in these, whatever its own clock is.
+    const TICKS_PER_SECOND: f64 = 100.0;
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // Behind the name, which may hold anything and ends with the last parenthesis, field 3 comes first.
+    let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
+    let ticks = fields.split(' ').skip(11).take(2).filter_map(|field| field.parse::<f64>().ok());
+    ticks.sum::<f64>() / TICKS_PER_SECOND
 }
 
 /// The sizes of all files below a folder.

@@ -1,16 +1,16 @@
 //! What is asked about: moments of the span, and things by the way they are used or linked.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
 
-use asof_model::{Batch, Duration, EdgeKind, Fact, Instant, NodeKind, Op, Subject};
-use asof_server::sample::workload::{SPAN, Workload};
+use asof_model::{Batch, Duration, EdgeKind, Fact, Instant, Interval, NodeKind, Op, Subject};
+use asof_server::sample::workload::{SPAN_DAYS, Workload};
 
 use crate::Failure;
 use crate::rows::number;
 
 /// The first month has not enough past to ask about 30 days.
 const FIRST_DAY: i64 = 31;
+const DAY_SECS: i64 = 86_400;
 
 /// What beside a moment a question names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub enum Of {
 pub struct About {
     pub at: Instant,
     pub number: u32,
+    /// The days of a timeline.
+    pub days: Interval,
 }
 
 /// Chosen while the workload passes by; the same for the same workload.
@@ -37,7 +39,7 @@ pub struct About {
 pub struct Subjects {
     count: usize,
     workload: Workload,
-    seen: Mutex<Seen>,
+    seen: Seen,
 }
 
 #[derive(Debug, Default)]
@@ -68,8 +70,8 @@ impl<T> Every<T> {
 
 impl Subjects {
     /// So many of each kind.
-    pub fn new(workload: Workload, count: usize) -> Arc<Self> {
-        Arc::new(Self { count, workload, seen: Mutex::default() })
+    pub fn new(workload: Workload, count: usize) -> Self {
+        Self { count, workload, seen: Seen::default() }
     }
 
     /// How many of each kind.
@@ -78,46 +80,60 @@ impl Subjects {
     }
 
     /// Posture first, then runtime.
-    pub fn see(&self, batch: &Batch) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        batch.facts.iter().for_each(|fact| self.see_fact(&mut seen, fact));
+    pub fn see(&mut self, batch: &Batch) {
+        batch.facts.iter().for_each(|fact| self.see_fact(fact));
         let step = self.workload.observations / self.count as u64;
         for each in &batch.observations {
             let (identity, resource) = (number(&each.identity), number(&each.resource));
-            let there = !seen.deleted.contains(&identity);
-            seen.used.pass(step, (identity, resource), there);
+            let there = !self.seen.deleted.contains(&identity);
+            self.seen.used.pass(step, (identity, resource), there);
         }
     }
 
-    fn see_fact(&self, seen: &mut Seen, fact: &Fact) {
+    fn see_fact(&mut self, fact: &Fact) {
         match &fact.subject {
             Subject::Node(node) if node.kind == NodeKind::Identity && fact.op == Op::Delete => {
-                seen.deleted.insert(number(&node.id));
+                self.seen.deleted.insert(number(&node.id));
             }
             Subject::Edge(edge) if edge.kind == EdgeKind::CanAssume => {
                 let step = 2 * u64::from(self.workload.identities) / self.count as u64;
-                let lasting = fact.valid_from < SPAN.from && fact.valid_to == Instant::FOREVER;
-                seen.hubs.pass(step, number(&edge.from), lasting);
+                let start = self.workload.span().from;
+                let lasting = fact.valid_from < start && fact.valid_to == Instant::FOREVER;
+                self.seen.hubs.pass(step, number(&edge.from), lasting);
             }
             _ => {}
         }
     }
 
-    /// The nth one for a question that names such a thing.
+    /// The nth one for a question that names such a thing: the moments go from the oldest to the newest.
     pub fn nth(&self, of: Of, number: usize) -> Result<About, Failure> {
-        let first = SPAN.from.plus(Duration::from_secs(FIRST_DAY * 86_400));
-        let step = (SPAN.to.nanos() - first.nanos()) / self.count as i64;
+        let span = self.workload.span();
+        let more = i64::from(self.workload.days - SPAN_DAYS).signum();
+        // Where there is more than one span of history, each moment has a whole one behind it.
+        let first_day = FIRST_DAY + more * (i64::from(SPAN_DAYS) - FIRST_DAY);
+        let first = span.from.plus(Duration::from_secs(first_day * DAY_SECS));
+        let step = (span.to.nanos() - first.nanos()) / self.count as i64;
         let at = first.plus(Duration::from_nanos((number as i64 + 1) * step));
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let used = |which: fn(&(u32, u32)) -> u32| turn(&seen.used.taken, number).map(which);
+        let days = self.days(at);
+        let used = |which: fn(&(u32, u32)) -> u32| turn(&self.seen.used.taken, number).map(which);
         let number = match of {
             Of::Nothing => Some(0),
             Of::Identity => used(|(identity, _)| *identity),
             Of::Resource => used(|(_, resource)| *resource),
             Of::Team => Some((number as u32 * 7) % self.workload.owners),
-            Of::Hub => turn(&seen.hubs.taken, number).copied(),
+            Of::Hub => turn(&self.seen.hubs.taken, number).copied(),
         };
-        Ok(About { at, number: number.ok_or("the workload is too small to ask about")? })
+        Ok(About { at, number: number.ok_or("the workload is too small to ask about")?, days })
+    }
+
+    /// The span; or, where there is more than one, as many days as it has, up to the moment's.
+    fn days(&self, at: Instant) -> Interval {
+        let span = self.workload.span();
+        let day = Duration::from_secs(DAY_SECS).nanos();
+        let whole = (at.nanos() - span.from.nanos()) / day;
+        let last = if self.workload.days == SPAN_DAYS { i64::from(SPAN_DAYS) } else { whole };
+        let to = span.from.plus(Duration::from_nanos(last * day));
+        Interval { from: to.minus(Duration::from_nanos(i64::from(SPAN_DAYS) * day)), to }
     }
 }
 

@@ -14,6 +14,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(PathBuf::from(env::var("OUT_DIR")?).join("asof.binpb"), descriptors.encode_to_vec())?;
     let mut config = tonic_prost_build::Config::new();
     config.enable_type_names().btree_map(["."]);
+    // Columns are read where they arrived.
+    config.bytes([".asof.v1.PackedObservations"]);
     tonic_prost_build::configure()
         .codec_path("crate::codec::DoorCodec")
         .compile_fds_with_config(descriptors, config)?;

@@ -52,7 +52,7 @@ pub async fn connect(address: &str, tenant: &str) -> Result<Client, ConnectError
 }
 
 impl Client {
-    /// Sends the batches and gives their receipts, in order, as they come back. Ends with the first refusal.
+    /// Sends the batches, observations packed, and gives their receipts, in order, as they come back. Ends with the first refusal.
     pub async fn write<S>(
         &mut self,
         batches: S,
@@ -60,7 +60,7 @@ impl Client {
     where
         S: Stream<Item = Batch> + Send + 'static,
     {
-        let mut request = Request::new(batches.map(convert::request));
+        let mut request = Request::new(batches.map(convert::packed));
         request.metadata_mut().insert(TENANT_HEADER, self.tenant.clone());
         let answers = self.ingest.write(request).await?.into_inner();
         Ok(answers.map(|answer| answer.map(receipt)))

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use asof_engine::{Engine, Lane, Receipt, Tenant, Ticket};
+use asof_engine::{Engine, EngineError, Lane, Receipt, Tenant, Ticket};
 use asof_model::{Batch, Duration, Instant, Limits};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::Stream;
@@ -112,10 +112,16 @@ impl IngestService {
     }
 
     async fn enqueue(&self, tenant: &Tenant, lane: &Lane, request: WriteRequest) -> Result<Ticket, Status> {
-        let batch: Batch = convert::batch(request)
+        let plain = request.observations.len();
+        let batch: Batch = convert::batch(request, &self.limits)
             .check(&self.limits, now().plus(self.future_skew))
             .map_err(|(batch_id, faults)| status::refused(&batch_id, &faults))?;
-        tenant.enqueue_in(lane, batch).await.map_err(status::from_engine)
+        tenant.enqueue_in(lane, batch).await.map_err(|error| match error {
+            EngineError::Refused { batch_id, faults } => {
+                status::refused(&batch_id, &convert::packed_names(faults, plain))
+            }
+            other => status::from_engine(other),
+        })
     }
 
     /// The transport's own refusal of a message that is too large, with the limit's name.

@@ -37,7 +37,8 @@ const FAULTS_MAX: usize = 10_000;
 /// Collects the faults of one record under its prefix.
 struct Checker<'a> {
     limits: &'a Limits,
-    prefix: String,
+    /// The list and the number of the record; only a fault needs them as text.
+    record: Option<(&'static str, usize)>,
     bytes: usize,
     faults: Vec<Fault>,
 }
@@ -47,7 +48,7 @@ impl Batch {
     ///
     /// What the types already rule out (unknown kinds, missing times) is found where the wire is read.
     pub fn faults(&self, limits: &Limits, latest: Instant) -> Vec<Fault> {
-        let mut checker = Checker { limits, prefix: String::new(), bytes: 0, faults: Vec::new() };
+        let mut checker = Checker { limits, record: None, bytes: 0, faults: Vec::new() };
         checker.id("source", &self.source, true, limits.text_bytes);
         checker.id("batch_id", &self.batch_id, false, limits.text_bytes);
         let records = self.facts.len() + self.observations.len();
@@ -62,12 +63,12 @@ impl Batch {
             return checker.faults;
         }
         for (place, fact) in self.facts.iter().enumerate() {
-            checker.begin(format!("facts[{place}]."));
+            checker.begin("facts", place);
             checker.fact(fact);
             checker.end();
         }
         for (place, seen) in self.observations.iter().enumerate() {
-            checker.begin(format!("observations[{place}]."));
+            checker.begin("observations", place);
             checker.observation(seen, latest);
             checker.end();
         }
@@ -75,16 +76,25 @@ impl Batch {
     }
 }
 
+/// Most ids are ASCII, and are looked at byte by byte.
+fn has_control(id: &str) -> bool {
+    if id.is_ascii() {
+        id.bytes().any(|byte| byte.is_ascii_control())
+    } else {
+        id.chars().any(char::is_control)
+    }
+}
+
 impl Checker<'_> {
-    fn begin(&mut self, prefix: String) {
-        self.prefix = prefix;
+    fn begin(&mut self, list: &'static str, place: usize) {
+        self.record = Some((list, place));
         self.bytes = 0;
     }
 
     fn end(&mut self) {
         if self.bytes > self.limits.bytes_per_record {
             let limit = self.limits.bytes_per_record;
-            let field = self.prefix.trim_end_matches('.').to_owned();
+            let field = self.record.map_or(String::new(), |(list, place)| format!("{list}[{place}]"));
             self.faults.push(Fault::new(
                 field,
                 format!("its texts have {} bytes; the limit is {limit} (bytes_per_record)", self.bytes),
@@ -96,7 +106,11 @@ impl Checker<'_> {
         if self.faults.len() >= FAULTS_MAX {
             return;
         }
-        self.faults.push(Fault::new(format!("{}{field}", self.prefix), why));
+        let field = match self.record {
+            Some((list, place)) => format!("{list}[{place}].{field}"),
+            None => field.to_owned(),
+        };
+        self.faults.push(Fault::new(field, why));
     }
 
     fn text(&mut self, field: &str, text: &str, most: usize, limit: &str) {
@@ -114,7 +128,7 @@ impl Checker<'_> {
             }
         } else if id.len() > most {
             self.fault(field, format!("has {} bytes; the limit is {most}", id.len()));
-        } else if id.chars().any(char::is_control) {
+        } else if has_control(id) {
             self.fault(field, "holds a control character");
         }
     }

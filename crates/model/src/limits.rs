@@ -7,6 +7,10 @@ pub struct Limits {
     pub batch_bytes: usize,
     /// Facts and observations of one batch.
     pub records_per_batch: usize,
+    /// Texts in the table of packed observations.
+    pub packed_texts: usize,
+    /// Bytes of all texts of packed observations once every row has its own.
+    pub unpacked_bytes: usize,
     /// Nodes and edges of one full listing.
     pub records_per_listing: usize,
     /// Bytes of one full listing on the wire: it is held in memory until its commit.
@@ -34,6 +38,8 @@ impl Limits {
     pub const DEFAULT: Self = Self {
         batch_bytes: 16 << 20,
         records_per_batch: 20_000,
+        packed_texts: 1 << 20,
+        unpacked_bytes: 64 << 20,
         records_per_listing: 2_000_000,
         listing_bytes: 1 << 30,
         bytes_per_record: 256 << 10,

@@ -64,7 +64,9 @@ pub fn tenant_of(case: &str) -> &str {
 pub async fn write(tenant: &Tenant, case: &str) {
     let mut ledger = Ledger::default();
     for line in lines(case) {
-        let read = convert::batch(wire::request(&line)).check(&Limits::DEFAULT, Instant::FOREVER).unwrap();
+        let read = convert::batch(wire::request(&line), &Limits::DEFAULT)
+            .check(&Limits::DEFAULT, Instant::FOREVER)
+            .unwrap();
         let own = batch(&line);
         assert_eq!(read, own, "{case}: the wire is read as the contract's JSON is");
         let expected = ledger.write(&own);
@@ -131,7 +133,8 @@ fn faulty_batches_are_refused_with_their_fields_named() {
     let latest = Instant::from_nanos(now.as_nanos() as i64 + 300_000_000_000);
     let (mut wrong, mut count) = (0, 0);
     for case in refused() {
-        let read = convert::batch(wire::request(&case["request"])).check(&Limits::DEFAULT, latest);
+        let read =
+            convert::batch(wire::request(&case["request"]), &Limits::DEFAULT).check(&Limits::DEFAULT, latest);
         let mut found: Vec<_> = match read {
             Err((_, faults)) => faults.into_iter().map(|fault| fault.field).collect(),
             Ok(batch) => {

@@ -15,6 +15,7 @@ mod load;
 mod meanwhile;
 mod metamorphic;
 mod naive;
+mod packed;
 mod paging;
 mod points;
 mod power;

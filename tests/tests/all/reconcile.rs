@@ -120,7 +120,7 @@ fn facts(records: Vec<LedgerRecord>, source: &str) -> Vec<Fact> {
         }
     });
     let request = asof_grpc::proto::WriteRequest { facts: wire.collect(), ..Default::default() };
-    convert::batch(request).check(&Limits::DEFAULT, Instant::FOREVER).unwrap().facts
+    convert::batch(request, &Limits::DEFAULT).check(&Limits::DEFAULT, Instant::FOREVER).unwrap().facts
 }
 
 /// Held against what is due, and then written to the naive ledger in the order in which it was recorded.

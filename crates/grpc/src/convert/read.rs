@@ -10,12 +10,15 @@ use asof_model::{
 use prost_types::Timestamp;
 
 use super::time;
+use super::unpack::unpack;
 use crate::proto;
 
 /// A batch as read. With faults, it has fillers in their places and is good for nothing but finding more of them.
 #[derive(Debug)]
 pub struct Read {
     batch: Batch,
+    /// Observations before the packed ones.
+    plain: usize,
     faults: Vec<Fault>,
 }
 
@@ -26,7 +29,8 @@ impl Read {
         if self.faults.is_empty() {
             return Ok(self.batch);
         }
-        let mut faults = and_more(self.faults, self.batch.faults(limits, latest));
+        let of_model = packed_names(self.batch.faults(limits, latest), self.plain);
+        let mut faults = and_more(self.faults, of_model);
         faults.sort_by_key(|fault| place(&fault.field));
         Err((self.batch.batch_id, faults))
     }
@@ -41,15 +45,28 @@ pub(super) fn and_more(told: Vec<Fault>, of_model: Vec<Fault>) -> Vec<Fault> {
 /// Where in a batch a field stands: its own fields, then facts, then observations, by number.
 fn place(field: &str) -> (u8, usize) {
     let number = |rest: &str| rest.split_once(']').and_then(|(number, _)| number.parse().ok()).unwrap_or(0);
-    match (field.strip_prefix("facts["), field.strip_prefix("observations[")) {
-        (Some(rest), _) => (1, number(rest)),
-        (_, Some(rest)) => (2, number(rest)),
-        _ => (0, 0),
+    for (turn, list) in [(1, "facts["), (2, "observations["), (3, "packed[")] {
+        if let Some(rest) = field.strip_prefix(list) {
+            return (turn, number(rest));
+        }
     }
+    (0, 0)
 }
 
-/// Reads a request.
-pub fn batch(request: proto::WriteRequest) -> Read {
+/// The model counts a batch's observations through; a client knows its packed ones as rows of their own.
+pub fn packed_names(mut faults: Vec<Fault>, plain: usize) -> Vec<Fault> {
+    for fault in &mut faults {
+        let parts = fault.field.strip_prefix("observations[").and_then(|rest| rest.split_once(']'));
+        let row = parts.and_then(|(number, rest)| Some((number.parse::<usize>().ok()?, rest)));
+        if let Some((row, rest)) = row.and_then(|(number, rest)| Some((number.checked_sub(plain)?, rest))) {
+            fault.field = format!("packed[{row}]{rest}");
+        }
+    }
+    faults
+}
+
+/// Reads a request. `limits` bound what packed observations unpack to.
+pub fn batch(request: proto::WriteRequest, limits: &Limits) -> Read {
     let mut reader = Reader { record: String::new(), faults: Vec::new() };
     let facts = request.facts.into_iter().enumerate().map(|(place, fact)| {
         reader.record = format!("facts[{place}]");
@@ -60,9 +77,14 @@ pub fn batch(request: proto::WriteRequest) -> Read {
         reader.record = format!("observations[{place}]");
         reader.observation(seen)
     });
-    let observations = observations.collect();
+    let mut observations: Vec<Observation> = observations.collect();
+    let plain = observations.len();
+    if let Some(packed) = &request.packed {
+        unpack(packed, limits, &mut observations, &mut reader.faults);
+    }
     Read {
         batch: Batch { source: request.source, batch_id: request.batch_id, facts, observations },
+        plain,
         faults: reader.faults,
     }
 }

@@ -12,7 +12,7 @@ const NOW: i64 = 1_790_000_000_000_000_000;
 /// The fields at fault in a request, in the order told.
 fn fields(request: proto::WriteRequest) -> Vec<String> {
     let latest = Instant::from_nanos(NOW);
-    let faults = match super::batch(request).check(&Limits::DEFAULT, latest) {
+    let faults = match super::batch(request, &Limits::DEFAULT).check(&Limits::DEFAULT, latest) {
         Ok(batch) => batch.faults(&Limits::DEFAULT, latest),
         Err((_, faults)) => faults,
     };
@@ -51,10 +51,11 @@ fn a_batch_goes_to_the_wire_and_back() {
     for line in include_str!("../../../../tests/contract/story.jsonl").lines().filter(|line| !line.is_empty())
     {
         let wire = request(&serde_json::from_str(line).unwrap());
-        let batch = super::batch(wire).check(&Limits::DEFAULT, Instant::from_nanos(NOW)).unwrap();
+        let batch =
+            super::batch(wire, &Limits::DEFAULT).check(&Limits::DEFAULT, Instant::from_nanos(NOW)).unwrap();
         assert!(batch.faults(&Limits::DEFAULT, Instant::from_nanos(NOW)).is_empty());
-        let again =
-            super::batch(super::request(batch.clone())).check(&Limits::DEFAULT, Instant::from_nanos(NOW));
+        let again = super::batch(super::request(batch.clone()), &Limits::DEFAULT)
+            .check(&Limits::DEFAULT, Instant::from_nanos(NOW));
         assert_eq!(again.unwrap(), batch);
     }
 }
@@ -81,6 +82,7 @@ fn request(json: &Value) -> proto::WriteRequest {
         batch_id: text(json, "batch_id"),
         facts: list(json, "facts").iter().map(fact).collect(),
         observations: list(json, "observations").iter().map(observation).collect(),
+        packed: None,
     }
 }
 

@@ -16,6 +16,7 @@ pub fn request(batch: Batch) -> proto::WriteRequest {
         batch_id: batch.batch_id,
         facts: batch.facts.into_iter().map(fact).collect(),
         observations: batch.observations.into_iter().map(observation).collect(),
+        packed: None,
     }
 }
 
@@ -39,7 +40,7 @@ fn numbers(privileges: PrivilegeSet) -> Vec<i32> {
     privileges.iter().map(|each| i32::from(each.number())).collect()
 }
 
-fn fact(fact: Fact) -> proto::Fact {
+pub(super) fn fact(fact: Fact) -> proto::Fact {
     use proto::fact::{Op as WireOp, Subject as Wire};
     let (op, value) = match fact.op {
         Op::Put(value) => (WireOp::Put, Some(value)),

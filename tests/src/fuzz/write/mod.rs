@@ -91,7 +91,7 @@ impl State {
             Ok(told) => {
                 let Some(request) = decoded else { panic!("no WriteRequest, and taken: {told:?}") };
                 let latest = Instant::from_nanos(i64::MAX - 1);
-                let batch = convert::batch(request.clone()).check(&Limits::DEFAULT, latest);
+                let batch = convert::batch(request.clone(), &Limits::DEFAULT).check(&Limits::DEFAULT, latest);
                 let batch = batch.unwrap_or_else(|(_, faults)| panic!("taken with {faults:?}: {request:?}"));
                 self.taken(&request, &batch, &told);
                 let again = runtime().block_on(send(&mut self.ingest, bytes));
@@ -122,7 +122,9 @@ impl State {
             }
             Code::FailedPrecondition => {
                 let before = self.batches.get(&(request.source.clone(), request.batch_id.clone()));
-                let now = convert::batch(request.clone()).check(&Limits::DEFAULT, Instant::FOREVER).ok();
+                let now = convert::batch(request.clone(), &Limits::DEFAULT)
+                    .check(&Limits::DEFAULT, Instant::FOREVER)
+                    .ok();
                 assert!(before.is_some() && before != now.as_ref(), "{status:?}: {request:?}");
             }
             _ => panic!("{status:?}: {request:?}"),
@@ -201,6 +203,9 @@ fn is_named(request: &WriteRequest, field: &str) -> bool {
     ["request", "source", "batch_id", "records"].contains(&field)
         || within("facts[", request.facts.len())
         || within("observations[", request.observations.len())
+        || request.packed.as_ref().is_some_and(|packed| {
+            within("packed[", packed.time.len()) || field == "packed" || field.starts_with("packed.")
+        })
 }
 
 /// Sends one message, whatever its bytes are.
@@ -231,7 +236,11 @@ fn recorded(request: &WriteRequest, batch: &Batch, entries: &[crate::naive::Entr
     let facts = batch.facts.iter().map(|fact| RecordBody::Fact(fact.clone()));
     let seen = batch.observations.iter().map(|seen| RecordBody::Observation(Box::new(seen.clone())));
     let facts_sent = request.facts.iter().map(|sent| Record::Fact(fact(sent.clone())));
-    let seen_sent = request.observations.iter().map(|sent| Record::Observation(observation(sent.clone())));
+    // Packed ones as they would have been sent plain.
+    let packed = batch.observations.iter().skip(request.observations.len()).cloned().collect();
+    let packed = convert::request(Batch { observations: packed, ..Batch::default() }).observations;
+    let seen_sent = request.observations.iter().cloned().chain(packed);
+    let seen_sent = seen_sent.map(|sent| Record::Observation(observation(sent)));
     let mut left = entries.iter().peekable();
     let mut kept = Vec::new();
     for (body, sent) in facts.chain(seen).zip(facts_sent.chain(seen_sent)) {

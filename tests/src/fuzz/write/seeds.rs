@@ -2,25 +2,44 @@
 
 use asof_grpc::convert;
 use asof_grpc::proto::{WriteRequest, fact::Subject};
+use asof_model::{Instant, Limits, Observation, Privilege};
 use prost::Message as _;
 use serde_json::{Value as Json, json};
 
 use crate::contract::{CASES, batch, lines};
 
-/// The contract's batches, whole; each with few of its records; and one that fills every field.
+/// The contract's batches, whole, plain and packed; each with few of its records; and two that fill every field.
 pub fn seeds() -> Vec<Vec<u8>> {
-    let mut seeds = vec![full().encode_to_vec()];
+    let mut seeds = vec![full().encode_to_vec(), full_packed().encode_to_vec()];
     for line in CASES.iter().flat_map(|case| lines(case)) {
+        let packed = convert::packed(batch(&line));
+        if packed.packed.is_some() {
+            seeds.push(packed.encode_to_vec());
+        }
         let request = convert::request(batch(&line));
         let few = WriteRequest {
             facts: request.facts.iter().take(2).cloned().collect(),
             observations: request.observations.iter().take(2).cloned().collect(),
             batch_id: String::new(),
             source: request.source.clone(),
+            packed: None,
         };
         seeds.extend([request.encode_to_vec(), few.encode_to_vec()]);
     }
     seeds
+}
+
+/// The full observation as columns, with event ids of two lengths and of one, behind a plain one.
+fn full_packed() -> WriteRequest {
+    let full = full();
+    let read = convert::batch(full.clone(), &Limits::DEFAULT).check(&Limits::DEFAULT, Instant::FOREVER);
+    let mut batch = read.unwrap_or_else(|(_, faults)| panic!("{faults:?}"));
+    batch.batch_id.clear();
+    batch.facts.clear();
+    let first = batch.observations[0].clone();
+    batch.observations.push(Observation { event_id: "another".to_owned(), ..first.clone() });
+    batch.observations.push(Observation::new("full/5", first.time, Privilege::Read));
+    WriteRequest { observations: full.observations, ..convert::packed(batch) }
 }
 
 /// Facts of each op on each kind of subject, and an observation, of which nothing is left out.

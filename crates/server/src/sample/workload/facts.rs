@@ -8,7 +8,7 @@ use asof_model::{
 };
 
 use super::posture::{ENVIRONMENTS, TYPES, World};
-use super::{START, resource_id};
+use super::resource_id;
 
 /// The id of an identity.
 pub fn identity_id(number: u32) -> String {
@@ -30,15 +30,16 @@ pub fn owner_id(number: u32) -> String {
     format!("team/{number:04}")
 }
 
-fn entitlement_id(privilege: Privilege, resource: u32) -> String {
+/// The id of the entitlement that grants a privilege on a resource.
+pub fn entitlement_id(privilege: Privilege, resource: u32) -> String {
     format!("{privilege}@{}", resource_id(resource))
 }
 
 /// All posture: nodes first, then edges.
 pub fn facts(world: Arc<World>) -> impl Iterator<Item = Fact> + Send {
-    let since = START.minus(Duration::from_secs(730 * 86_400));
-    let always = Interval { from: since, to: Instant::FOREVER };
     let size = world.workload;
+    let since = size.span().from.minus(Duration::from_secs(730 * 86_400));
+    let always = Interval { from: since, to: Instant::FOREVER };
     let owners = (0..size.owners).map(move |number| plain(NodeKind::Owner, owner_id(number), "team", always));
     let resources = (0..size.resources)
         .map(move |number| plain(NodeKind::Resource, resource_id(number), "table", always));

@@ -16,7 +16,7 @@ use asof_model::{
     Subject, Value,
 };
 
-pub use facts::{identity_id, owner_id};
+pub use facts::{entitlement_id, identity_id, owner_id};
 
 /// Records of one batch.
 pub const BATCH_RECORDS: usize = 1_000;
@@ -25,8 +25,11 @@ pub const BATCH_RECORDS: usize = 1_000;
 const START: Instant = Instant::from_nanos(1_767_225_600_000_000_000);
 /// 2026-04-01T00:00:00Z.
 const END: Instant = Instant::from_nanos(1_775_001_600_000_000_000);
-/// The 90 days over which all happens.
+/// The 90 days over which all happens, unless a workload says that it has more.
 pub const SPAN: Interval = Interval { from: START, to: END };
+/// How many days that is.
+pub const SPAN_DAYS: u32 = 90;
+const DAY_SECS: i64 = 86_400;
 
 /// How much of everything, and the seed from which all of it follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +48,8 @@ pub struct Workload {
     pub owners: u32,
     /// Runtime events.
     pub observations: u64,
+    /// Days up to the end of [`SPAN`]: a multiple of [`SPAN_DAYS`].
+    pub days: u32,
 }
 
 impl Workload {
@@ -59,7 +64,21 @@ impl Workload {
             secrets: of(150_000.0) as u32,
             owners: of(500.0) as u32,
             observations: of(10_000_000.0) as u64,
+            days: SPAN_DAYS,
         }
+    }
+
+    /// The same tenant over so many times the span, at the same rates: as many grants that come and go and as many
+    /// observations in each part of it.
+    #[must_use]
+    pub fn over_spans(self, times: u32) -> Self {
+        let times = times.max(1);
+        Self { days: SPAN_DAYS * times, observations: self.observations * u64::from(times), ..self }
+    }
+
+    /// The days over which all of it happens.
+    pub fn span(&self) -> Interval {
+        Interval { from: END.minus(Duration::from_secs(i64::from(self.days) * DAY_SECS)), to: END }
     }
 
     /// The same tenant with another number of observations.
@@ -70,7 +89,8 @@ impl Workload {
 
     /// The name of its source. It holds the parameters: other parameters are other records.
     pub fn source(&self) -> String {
-        format!("generate/seed-{}/{}x{}", self.seed, self.identities, self.observations)
+        let days = if self.days == SPAN_DAYS { String::new() } else { format!("/{}-days", self.days) };
+        format!("generate/seed-{}/{}x{}{days}", self.seed, self.identities, self.observations)
     }
 
     /// All of it: [`Workload::posture`], then [`Workload::runtime`].
@@ -92,7 +112,8 @@ impl Workload {
         let world = Arc::new(posture::World::new(self));
         let records = runtime::Runtime::new(world);
         let seen = Batches { source: source.clone(), half: "runtime", number: 0, records };
-        seen.chain(std::iter::once_with(move || coverage(source)))
+        let span = self.span();
+        seen.chain(std::iter::once_with(move || coverage(source, span)))
     }
 }
 
@@ -144,7 +165,7 @@ impl<I: Iterator<Item: Half>> Iterator for Batches<I> {
 }
 
 /// The source has stated and delivered everything of the span.
-fn coverage(source: String) -> Batch {
+fn coverage(source: String, span: Interval) -> Batch {
     let fact = |kind: CoverageKind| Fact {
         subject: Subject::Coverage(kind.name().to_ascii_lowercase()),
         op: Op::Put(Value::Coverage(CoverageValue {
@@ -153,8 +174,8 @@ fn coverage(source: String) -> Batch {
             resources: Vec::new(),
             privileges: PrivilegeSet::EMPTY,
         })),
-        valid_from: SPAN.from,
-        valid_to: SPAN.to,
+        valid_from: span.from,
+        valid_to: span.to,
         until_next: false,
         event_id: String::new(),
         caused_by: String::new(),
@@ -167,10 +188,10 @@ fn coverage(source: String) -> Batch {
     }
 }
 
-/// A moment of the span, as a share of it.
-fn moment(share: f64) -> Instant {
-    let nanos = (SPAN.to.nanos() - SPAN.from.nanos()) as f64 * share;
-    SPAN.from.plus(Duration::from_nanos(nanos as i64))
+/// A moment of a span, as a share of it.
+fn moment(span: Interval, share: f64) -> Instant {
+    let nanos = (span.to.nanos() - span.from.nanos()) as f64 * share;
+    span.from.plus(Duration::from_nanos(nanos as i64))
 }
 
 #[cfg(test)]

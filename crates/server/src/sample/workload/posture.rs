@@ -4,7 +4,10 @@ use asof_model::{Duration, Instant, Interval, Privilege};
 use rand::RngExt;
 
 use super::draw::{Random, Zipf, pick, random, skewed_count};
-use super::{END, START, Workload, moment};
+use super::{END, SPAN_DAYS, START, Workload, moment};
+
+/// Of 90 days, in nanoseconds.
+const LENGTH: i64 = END.nanos() - START.nanos();
 
 pub const TYPES: [&str; 6] =
     ["aws.iam.role", "k8s.serviceaccount", "gcp.serviceaccount", "oauth.app", "ci.job", "ai.agent"];
@@ -103,8 +106,26 @@ impl World {
     fn draw_identities(&mut self) {
         let mut random = random(self.workload.seed, 2);
         for _ in 0..self.workload.identities {
-            let during = life(&mut random);
-            draw_grants(&mut self.grants, &self.popularity, during, &mut random);
+            let during = life(self.workload.span(), &mut random);
+            let first = self.grants.len();
+            draw_grants(
+                &mut self.grants,
+                &self.popularity,
+                part(self.workload.span(), 0),
+                during,
+                &mut random,
+            );
+            let granted = self.grants.len() - first;
+            for turn in 1..self.workload.days / SPAN_DAYS {
+                draw_later_grants(
+                    &mut self.grants,
+                    granted.div_ceil(2),
+                    &self.popularity,
+                    part(self.workload.span(), turn),
+                    during,
+                    &mut random,
+                );
+            }
             self.identities.push(Identity {
                 during,
                 home_region: random.random_range(0..20),
@@ -121,6 +142,7 @@ impl World {
     fn draw_secrets(&mut self) {
         let mut random = random(self.workload.seed, 3);
         let Workload { identities, secrets, workloads, .. } = self.workload;
+        let Interval { from: start, to: end } = self.workload.span();
         let mut counts: Vec<u32> = (0..identities).map(|number| u32::from(number < secrets)).collect();
         let by_lot = secrets.saturating_sub(identities);
         for _ in 0..by_lot {
@@ -130,9 +152,9 @@ impl World {
         for (number, count) in counts.into_iter().enumerate() {
             let since = self.identities[number].during.from;
             for turn in 0..count {
-                let issued = since.max(earlier(&mut random));
+                let issued = since.max(earlier(start, &mut random));
                 let revoked = if turn > 0 && random.random_bool(revoked_share) {
-                    between(issued.max(START), END, &mut random)
+                    between(issued.max(start), end, &mut random)
                 } else {
                     Instant::FOREVER
                 };
@@ -152,12 +174,13 @@ impl World {
     fn draw_runs_as(&self) -> Vec<Link> {
         let mut random = random(self.workload.seed, 4);
         let mut links = Vec::new();
+        let Interval { from: start, to: end } = self.workload.span();
         for from in 0..self.workload.workloads {
-            let mut since = earlier(&mut random);
+            let mut since = earlier(start, &mut random);
             let turns = random.random_range(1..=3_u32);
             for turn in 1..=turns {
                 let last = turn == turns;
-                let until = if last { Instant::FOREVER } else { between(since.max(START), END, &mut random) };
+                let until = if last { Instant::FOREVER } else { between(since.max(start), end, &mut random) };
                 let to = random.random_range(0..self.workload.identities);
                 let during = common(Interval { from: since, to: until }, self.identity(to).during);
                 links.extend(during.map(|during| Link { from, to, during }));
@@ -177,7 +200,7 @@ impl World {
                 let hub = hubs.draw(&mut random);
                 let from = if hub < to && random.random_bool(0.8) { hub } else { random.random_range(0..to) };
                 let both = common(self.identity(from).during, self.identity(to).during);
-                let during = both.and_then(|both| common(both, life(&mut random)));
+                let during = both.and_then(|both| common(both, life(self.workload.span(), &mut random)));
                 let again = links.last().is_some_and(|last| (last.from, last.to) == (from, to));
                 links.extend(during.filter(|_| !again).map(|during| Link { from, to, during }));
             }
@@ -187,26 +210,37 @@ impl World {
 }
 
 /// 10 % are created within the span, 2 % deleted within it.
-fn life(random: &mut Random) -> Interval {
-    let from = if random.random_bool(0.1) { moment(random.random()) } else { earlier(random) };
-    let to = if random.random_bool(0.02) { between(from.max(START), END, random) } else { Instant::FOREVER };
+fn life(span: Interval, random: &mut Random) -> Interval {
+    let from =
+        if random.random_bool(0.1) { moment(span, random.random()) } else { earlier(span.from, random) };
+    let to = if random.random_bool(0.02) {
+        between(from.max(span.from), span.to, random)
+    } else {
+        Instant::FOREVER
+    };
     Interval { from, to }
 }
 
 /// Mean 10 of an identity. About half are open since before the span, 40 % begin within it, 20 % end within it, and of
 /// these a third is granted again. None outlives its identity.
-fn draw_grants(grants: &mut Vec<Grant>, popularity: &Zipf, life: Interval, random: &mut Random) {
+fn draw_grants(
+    grants: &mut Vec<Grant>,
+    popularity: &Zipf,
+    part: Interval,
+    life: Interval,
+    random: &mut Random,
+) {
     let first = grants.len();
-    let end = END.min(life.to);
+    let end = part.to.min(life.to);
     for _ in 0..skewed_count(10.0, 500, random) {
         let Some((privilege, resource)) = draw_new(&grants[first..], popularity, random) else { continue };
         let from =
-            if random.random_bool(0.4) { between(life.from.max(START), end, random) } else { life.from };
+            if random.random_bool(0.4) { between(life.from.max(part.from), end, random) } else { life.from };
         let mut push = |during| {
             grants.extend(common(during, life).map(|during| Grant { privilege, resource, during }));
         };
         if random.random_bool(0.2) {
-            let to = between(from.max(START), end, random);
+            let to = between(from.max(part.from), end, random);
             push(Interval { from, to });
             if random.random_bool(0.33) {
                 push(Interval { from: between(to, end, random), to: Instant::FOREVER });
@@ -214,6 +248,33 @@ fn draw_grants(grants: &mut Vec<Grant>, popularity: &Zipf, life: Interval, rando
         } else {
             push(Interval { from, to: Instant::FOREVER });
         }
+    }
+}
+
+/// A span's nth part of 90 days.
+fn part(span: Interval, turn: u32) -> Interval {
+    let from = span.from.plus(Duration::from_nanos(LENGTH * i64::from(turn)));
+    Interval { from, to: from.plus(Duration::from_nanos(LENGTH)) }
+}
+
+/// In each later part of the span as much comes and goes: so many grants that begin within it, and end at most a span
+/// after that.
+fn draw_later_grants(
+    grants: &mut Vec<Grant>,
+    count: usize,
+    popularity: &Zipf,
+    part: Interval,
+    life: Interval,
+    random: &mut Random,
+) {
+    let Some(alive) = common(part, life) else { return };
+    let first = grants.len();
+    for _ in 0..count {
+        let Some((privilege, resource)) = draw_new(&grants[first..], popularity, random) else { continue };
+        let from = between(alive.from, alive.to, random);
+        let length = random.random_range(1..LENGTH);
+        let during = Interval { from, to: from.plus(Duration::from_nanos(length)) };
+        grants.extend(common(during, life).map(|during| Grant { privilege, resource, during }));
     }
 }
 
@@ -227,8 +288,8 @@ fn draw_new(granted: &[Grant], popularity: &Zipf, random: &mut Random) -> Option
 }
 
 /// Up to two years before the span.
-fn earlier(random: &mut Random) -> Instant {
-    START.minus(Duration::from_secs(random.random_range(1..730 * 86_400)))
+fn earlier(start: Instant, random: &mut Random) -> Instant {
+    start.minus(Duration::from_secs(random.random_range(1..730 * 86_400)))
 }
 
 /// After `from` and before `to`, where there is room; right after `from` where there is none.

@@ -9,9 +9,9 @@ use rand::RngExt;
 use super::draw::{Random, Zipf, pick, random};
 use super::facts::{identity_id, secret_id, workload_id};
 use super::posture::{Grant, Secret, World};
-use super::{SPAN, resource_id};
+use super::resource_id;
 
-const MINUTES: usize = 90 * 24 * 60;
+const DAY_MINUTES: usize = 24 * 60;
 const MINUTE_NANOS: i64 = 60 * 1_000_000_000;
 const CLASSES: [(Privilege, u32); 3] = [(Privilege::Read, 80), (Privilege::Write, 18), (Privilege::Admin, 2)];
 /// How often an identity is drawn, until one holds the class at the moment and has such a secret as is wanted.
@@ -26,6 +26,7 @@ pub struct Runtime {
     strays: Vec<u32>,
     /// How much of all has happened by the end of each minute: a daily rhythm, and bursts.
     by_minute: Vec<f64>,
+    start: Instant,
     minute: usize,
     made: u64,
     /// The moments of the current minute that are still to come, latest first.
@@ -39,9 +40,10 @@ impl Runtime {
         let mut random = random(world.workload.seed, 6);
         // 30 % of the identities are never seen.
         let users = Zipf::new(world.workload.identities, 0.3, 1.05, &mut random);
-        let by_minute = rhythm(&mut random);
+        let by_minute = rhythm(world.workload.days as usize * DAY_MINUTES, &mut random);
         Self {
             strays: vec![0; world.secrets.len()],
+            start: world.workload.span().from,
             world,
             random,
             users,
@@ -59,9 +61,9 @@ impl Runtime {
         while self.moments.is_empty() {
             let done = *self.by_minute.get(self.minute)?;
             let total = self.world.workload.observations;
-            let last = self.minute + 1 == MINUTES;
+            let last = self.minute + 1 == self.by_minute.len();
             let due = if last { total } else { ((total as f64 * done) as u64).min(total) };
-            let start = SPAN.from.nanos() + self.minute as i64 * MINUTE_NANOS;
+            let start = self.start.nanos() + self.minute as i64 * MINUTE_NANOS;
             for _ in self.made..due {
                 self.moments.push(Instant::from_nanos(start + self.random.random_range(0..MINUTE_NANOS)));
             }
@@ -183,15 +185,15 @@ impl Iterator for Runtime {
 }
 
 /// Most at 14:00 UTC, least at 2:00; one hour in fifty has four times as much.
-fn rhythm(random: &mut Random) -> Vec<f64> {
+fn rhythm(minutes: usize, random: &mut Random) -> Vec<f64> {
     let mut sum = 0.0;
     let mut burst = 1.0;
-    let mut so_far = Vec::with_capacity(MINUTES);
-    for minute in 0..MINUTES {
+    let mut so_far = Vec::with_capacity(minutes);
+    for minute in 0..minutes {
         if minute % 60 == 0 {
             burst = if random.random_bool(0.02) { 4.0 } else { 1.0 };
         }
-        let of_day = (minute % 1440) as f64 / 1440.0;
+        let of_day = (minute % DAY_MINUTES) as f64 / DAY_MINUTES as f64;
         sum += burst * (1.0 + 0.6 * ((of_day - 14.0 / 24.0) * std::f64::consts::TAU).cos());
         so_far.push(sum);
     }

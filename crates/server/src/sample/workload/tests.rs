@@ -150,3 +150,25 @@ fn secrets_are_used_from_home_seldom_from_elsewhere_and_seldom_when_they_are_dea
     assert!((130..260).contains(&dead), "{dead} of 40,000 with a dead secret");
     assert!((340..460).contains(&away), "{away} of 40,000 from elsewhere");
 }
+
+#[test]
+fn a_longer_span_has_the_same_rates() {
+    let short = Workload::at_scale(0.02, 7).with_observations(1_000);
+    let long = short.over_spans(10);
+    assert_eq!((long.days, long.observations), (900, 10_000));
+    let world = World::new(&long);
+    let mut begun = [0_u32; 10];
+    for grant in (0..long.identities).flat_map(|number| world.grants_of(number)) {
+        let since = grant.during.from.nanos() - long.span().from.nanos();
+        if since >= 0 {
+            begun[(since / (SPAN.to.nanos() - SPAN.from.nanos())) as usize] += 1;
+        }
+    }
+    let (least, most) = (begun.iter().min().unwrap(), begun.iter().max().unwrap());
+    assert!(*most < 2 * *least, "{begun:?}");
+    let seen: Vec<_> = long.runtime().flat_map(|batch| batch.observations).collect();
+    assert_eq!(seen.len(), 10_000);
+    let before = seen.iter().filter(|each| each.time < SPAN.from).count();
+    assert!((8_500..9_500).contains(&before), "{before} before the last 90 days");
+    assert!(seen.iter().all(|each| long.span().contains(each.time)));
+}
