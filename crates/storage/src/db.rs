@@ -113,6 +113,9 @@ impl Family {
     }
 }
 
+/// Families of earlier formats.
+const RETIRED: [&str; 1] = ["usage"];
+
 /// What is made of a write-ahead log that does not end well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Recovery {
@@ -149,19 +152,33 @@ impl Db {
         });
         options.set_db_write_buffer_size(WRITE_BUFFER_BYTES);
         let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
-        let families =
-            Family::all().map(|family| ColumnFamilyDescriptor::new(family.name(), family.options(&cache)));
-        let opened = rocksdb::DB::open_cf_descriptors(&options, path, families);
-        opened.map(|rocks| Self { rocks, cache }).map_err(|error| {
+        // A database opens with all of its families alone; what to make of those of other formats, their version tells. A
+        // folder without a database has none.
+        let there = rocksdb::DB::list_cf(&options, path).unwrap_or_default();
+        let is_known = |name: &String| name == "default" || Family::all().any(|family| family.name() == name);
+        let others: Vec<String> = there.into_iter().filter(|name| !is_known(name)).collect();
+        let families = Family::all()
+            .map(|family| ColumnFamilyDescriptor::new(family.name(), family.options(&cache)))
+            .chain(others.iter().map(|name| ColumnFamilyDescriptor::new(name, Options::default())));
+        let rocks = rocksdb::DB::open_cf_descriptors(&options, path, families).map_err(|error| {
             // Another process has it, or this one.
             let text = error.to_string();
             let locked = text.contains("While lock file") || text.contains("lock hold by current process");
             if error.kind() == rocksdb::ErrorKind::IOError && locked {
                 StorageError::Locked(path.display().to_string())
             } else {
-                error.into()
+                StorageError::from(error)
             }
-        })
+        })?;
+        Ok(Self { rocks, cache })
+    }
+
+    /// Drops the families that only earlier formats have.
+    pub fn drop_retired(&self) -> Result<(), StorageError> {
+        RETIRED
+            .iter()
+            .filter(|name| self.rocks.cf_handle(name).is_some())
+            .try_for_each(|name| Ok(self.rocks.drop_cf(name)?))
     }
 
     fn family(&self, family: Family) -> Result<std::sync::Arc<rocksdb::BoundColumnFamily<'_>>, StorageError> {
@@ -230,6 +247,13 @@ impl Db {
         let mut options = WriteOptions::default();
         options.set_sync(true);
         Ok(self.rocks.write_opt(batch, &options)?)
+    }
+
+    /// Deletes the rows with `from <= key < to`.
+    pub fn clear_range(&self, family: Family, from: &[u8], to: &[u8]) -> Result<(), StorageError> {
+        let mut batch = WriteBatch::default();
+        batch.delete_range_cf(&self.family(family)?, from, to);
+        self.write(batch)
     }
 
     /// Empties a family.

@@ -134,8 +134,36 @@ impl LedgerReader<'_> {
         canonical::decode(index, &self.canonical(index)?)
     }
 
-    /// The kept hashes `from..from + count` of a level that is a multiple of [`TILE_HEIGHT`].
+    /// The leaf hashes of the records `from..from + count`, from their content: leaves are not kept.
+    fn leaves(&self, from: u64, count: u64) -> Result<Vec<Hash>, StorageError> {
+        let mut leaves = Vec::with_capacity(count as usize);
+        let mut failed = None;
+        let after = from.checked_add(1).ok_or(StorageError::Full("the ledger"))?;
+        self.headers(after, &mut |header| {
+            for index in header.first.max(from)..header.end.min(from + count) {
+                match self.canonical(index) {
+                    Ok(canonical) => leaves.push(leaf_of(&header.secret, index, &canonical).1),
+                    Err(error) => {
+                        failed = Some(error);
+                        return Ok(std::ops::ControlFlow::Break(()));
+                    }
+                }
+            }
+            let is_last = header.end >= from + count;
+            Ok(if is_last { std::ops::ControlFlow::Break(()) } else { std::ops::ControlFlow::Continue(()) })
+        })?;
+        match failed {
+            Some(error) => Err(error),
+            None if leaves.len() as u64 == count => Ok(leaves),
+            None => Err(corrupt(format!("records are missing from {from} on"))),
+        }
+    }
+
+    /// The hashes `from..from + count` of a level that is a multiple of [`TILE_HEIGHT`].
     fn hashes(&self, level: u8, from: u64, count: u64) -> Result<Vec<Hash>, StorageError> {
+        if level == 0 {
+            return self.leaves(from, count);
+        }
         let mut hashes = Vec::with_capacity(count as usize);
         let (first, end) = (keys::hash(level, from), keys::hash(level, from + count));
         self.0.scan(Family::Hashes, &first, Some(&end), false, &mut |_, value| {
@@ -148,7 +176,7 @@ impl LedgerReader<'_> {
         Ok(hashes)
     }
 
-    /// The hash of a perfect subtree: from at most 2^(TILE_HEIGHT - 1) kept ones.
+    /// The hash of a perfect subtree: from at most 2^(TILE_HEIGHT - 1) ones of the level below it.
     fn subtree(&self, level: u8, place: u64) -> Result<Hash, StorageError> {
         let above = level % TILE_HEIGHT;
         let mut hashes = self.hashes(level - above, place << above, 1 << above)?;
@@ -202,7 +230,9 @@ pub(crate) fn append(
         let (_, leaf) = leaf_of(&header.secret, index, &bytes);
         pending.put(Family::Ledger, keys::index(index), bytes);
         frontier.append(leaf, |level, place, hash| {
-            pending.put(Family::Hashes, keys::hash(level, place), hash.to_vec());
+            if level > 0 {
+                pending.put(Family::Hashes, keys::hash(level, place), hash.to_vec());
+            }
         });
     }
     header.end = frontier.size();

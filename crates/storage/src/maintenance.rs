@@ -127,11 +127,13 @@ fn check_ledger(
             }
             let (_, leaf) = leaf_of(&header.secret, index, &canonical);
             frontier.append(leaf, |level, place, hash| {
+                if level == 0 {
+                    return;
+                }
                 hashes += 1;
                 if reader.kept(level, place) != Ok(Some(*hash)) {
-                    report.problem(|| match level {
-                        0 => format!("record {index} is not what its commitment says"),
-                        _ => format!("the tree's hash {place} on level {level} is not that of its records"),
+                    report.problem(|| {
+                        format!("the tree's hash {place} on level {level} is not that of its records")
                     });
                 }
             });

@@ -20,7 +20,9 @@ use crate::pieces::Pieces;
 use crate::views::{Views, event_id_key};
 
 /// The version of everything on disk. FORMAT.md has its history.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
+/// The one before, which is brought up to it when it is opened.
+const FORMAT_BEFORE: u32 = 1;
 
 const META_FORMAT: &[u8] = b"format";
 const META_VIEWS: &[u8] = b"views";
@@ -113,9 +115,12 @@ impl Store {
         match db.get(Family::Meta, META_FORMAT)? {
             Some(bytes) => {
                 let found = Decoder::new("format version", &bytes).u32()?;
-                if found != FORMAT_VERSION {
+                if found == FORMAT_BEFORE {
+                    upgrade(&db)?;
+                } else if found != FORMAT_VERSION {
                     return Err(StorageError::FormatVersion { found, supported: FORMAT_VERSION });
                 }
+                db.drop_retired()?;
             }
             None if LedgerReader(&db).last_header()?.is_some() => {
                 return Err(corrupt("there are records but no format version"));
@@ -176,6 +181,16 @@ impl Store {
         }
         replay_into(&self.db, &self.db, self.pieces, (size, batches), last.end, progress)
     }
+}
+
+/// From the format before: the ledger is as it was, but for the leaves of its tree, which are not kept any more; views are
+/// built anew. Cut short, it begins again at the next open.
+fn upgrade(db: &Db) -> Result<(), StorageError> {
+    db.clear_range(Family::Hashes, &keys::hash(0, 0), &keys::hash(1, 0))?;
+    let mut pending = Pending::new(db);
+    pending.delete(Family::Meta, META_VIEWS.to_vec());
+    pending.put(Family::Meta, META_FORMAT.to_vec(), FORMAT_VERSION.to_be_bytes().to_vec());
+    pending.commit()
 }
 
 /// Replays the batches of `ledger` from a position on into the views of `target`.
