@@ -11,7 +11,7 @@ use asof_query::{
     Candidates, Direction, Edge, Event, EventAxis, EventRange, Key, Node, QueryError, Reader, Recorded, Text,
 };
 use asof_storage::{Axis, Members, NodeKey, Space, StorageError, Store, StoredEvent, TimelineKey};
-use asof_temporal::slice;
+use asof_temporal::{EdgeList, slice};
 use roaring::RoaringBitmap;
 
 use crate::gate::Cancel;
@@ -96,7 +96,7 @@ impl Reader for StoreReader {
     }
 
     fn appearance(&self, node: Node) -> Result<u64, QueryError> {
-        Ok(self.store.name(Space::Nodes(node.kind), node.ordinal).map_err(failed)?.0)
+        Ok(self.store.text(Space::Nodes(node.kind), node.ordinal).map_err(failed)?.0)
     }
 
     fn discovered(&self, node: Node) -> Result<Option<Instant>, QueryError> {
@@ -108,8 +108,7 @@ impl Reader for StoreReader {
     }
 
     fn timeline(&self, key: Key) -> Result<Arc<Timeline>, QueryError> {
-        let statements = self.store.statements(timeline_key(key), self.size).map_err(failed)?;
-        Ok(Arc::new(Timeline::resolve(&statements)))
+        self.store.timeline(timeline_key(key), self.size).map_err(failed)
     }
 
     fn statements(&self, key: Key) -> Result<Vec<Recorded<Statement>>, QueryError> {
@@ -126,6 +125,14 @@ impl Reader for StoreReader {
         let incoming = direction == Direction::In;
         let found = self.store.adjacent(kind, incoming, node_key(of), self.size).map_err(failed)?;
         Ok(found.into_iter().map(node).collect())
+    }
+
+    fn edges(&self, kind: EdgeKind, of: Node, direction: Direction) -> Result<Arc<EdgeList>, QueryError> {
+        self.store.edges(kind, direction == Direction::In, node_key(of)).map_err(failed)
+    }
+
+    fn ever_ended(&self, kind: NodeKind) -> Result<Option<Arc<RoaringBitmap>>, QueryError> {
+        self.store.ever_ended(kind).map(Some).map_err(failed)
     }
 
     fn coverages(&self) -> Result<Arc<[(u32, Arc<str>, Arc<str>)]>, QueryError> {
@@ -175,9 +182,8 @@ impl Reader for StoreReader {
         self.store.direct_holders(privileges, during, self.size).map(candidates).map_err(failed)
     }
 
-    fn holders_on(&self, resource: &str) -> Result<Option<RoaringBitmap>, QueryError> {
-        let mut check = || self.cancel.check().is_ok();
-        let found = self.store.holders_on(resource, self.size, &mut check).map_err(failed)?;
+    fn matching(&self, resource: &str) -> Result<Option<Arc<[(u32, u64)]>>, QueryError> {
+        let found = self.store.matching(resource, &mut || self.cancel.check().is_ok()).map_err(failed)?;
         self.check()?;
         Ok(Some(found))
     }

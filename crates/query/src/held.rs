@@ -72,7 +72,7 @@ impl<'a> What<'a> {
         };
         let mut maybe = if effective { scope.clone() } else { direct.sure | direct.maybe | entangled };
         if let (On::One(resource), false) = (&self.on, effective)
-            && let Some(holders) = known.reader().holders_on(resource)?
+            && let Some(holders) = known.ever_holding_on(resource)?
         {
             maybe &= holders | known.reader().entangled(PrivilegeSet::EMPTY)?;
         }

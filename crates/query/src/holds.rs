@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use asof_model::{EdgeKind, Effect, Instant, Interval, PrivilegeSet, State};
+use asof_model::{EdgeKind, Effect, Instant, Interval, NodeKind, PrivilegeSet, State};
+use roaring::RoaringBitmap;
 
 use crate::known::Held;
 use crate::on::{On, speaks_of};
@@ -55,6 +56,23 @@ impl Known {
             found.sort_unstable_by_key(|held| held.node);
             Ok(found.into())
         })
+    }
+
+    /// Identities that ever held an entitlement that ever had a scope that matches the resource; `None`: nothing is kept
+    /// that would tell.
+    pub(crate) fn ever_holding_on(&self, resource: &str) -> Result<Option<RoaringBitmap>, QueryError> {
+        let Some(matching) = self.reader().matching(resource)? else { return Ok(None) };
+        let mut found = RoaringBitmap::new();
+        for (ordinal, first) in matching.iter() {
+            self.reader().check()?;
+            if *first < self.size() {
+                let entitlement = Node { kind: NodeKind::Entitlement, ordinal: *ordinal };
+                let edges = self.edges(EdgeKind::Holds, entitlement, Direction::In)?;
+                found.extend(edges.rectangles().iter().map(|each| each.end.ordinal));
+                found.extend(edges.deep().iter().map(|(other, _)| other.ordinal));
+            }
+        }
+        Ok(Some(found))
     }
 
     /// Those of the privileges that an identity as itself is allowed.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use asof_model::{
     EdgeKind, Instant, Interval, NodeKind, Observation, Outcome, Privilege, PrivilegeSet, Statement, Timeline,
 };
+use asof_temporal::{EdgeList, End};
 use roaring::RoaringBitmap;
 
 use crate::QueryError;
@@ -185,6 +186,31 @@ pub trait Reader: Send + Sync {
     fn neighbours(&self, kind: EdgeKind, node: Node, direction: Direction)
     -> Result<Arc<[Node]>, QueryError>;
 
+    /// The edges of a kind of a node, one way, as rectangles over valid time and the ledger. What it says of records at or
+    /// beyond K is passed over by whoever reads it: the same list answers at every K.
+    fn edges(&self, kind: EdgeKind, node: Node, direction: Direction) -> Result<Arc<EdgeList>, QueryError> {
+        let mut others: Vec<Node> = self.neighbours(kind, node, direction)?.to_vec();
+        others.sort_unstable();
+        let mut list = EdgeList::default();
+        for other in others {
+            let (from, to) = match direction {
+                Direction::Out => (node, other),
+                Direction::In => (other, node),
+            };
+            let statements = self.statements(Key::Edge(Edge { kind, from, to }))?;
+            let statements: Vec<Statement> = statements.into_iter().map(|each| each.record).collect();
+            list.add(End { kind: other.kind, ordinal: other.ordinal }, &statements);
+        }
+        Ok(Arc::new(list))
+    }
+
+    /// The nodes of a kind of which some statement is no PUT: only these can be *deleted*. A superset is right; `None`:
+    /// all may be.
+    fn ever_ended(&self, kind: NodeKind) -> Result<Option<Arc<RoaringBitmap>>, QueryError> {
+        let _ = kind;
+        Ok(None)
+    }
+
     /// Every coverage ever stated, as (ordinal, source, scope), in order of first appearance.
     fn coverages(&self) -> Result<Arc<[CoverageKey]>, QueryError>;
 
@@ -209,9 +235,9 @@ pub trait Reader: Send + Sync {
     /// `maybe`: knowledge K cuts what is kept about them.
     fn direct_holders(&self, privileges: PrivilegeSet, during: Interval) -> Result<Candidates, QueryError>;
 
-    /// Identities that themselves HOLD, or ever held, an entitlement with a scope that matches this resource, now or ever.
-    /// A superset is right; `None`: nothing is kept that would tell.
-    fn holders_on(&self, resource: &str) -> Result<Option<RoaringBitmap>, QueryError> {
+    /// Entitlements (by ordinal, in that order) that some record gave a scope that matches this resource, each with the
+    /// index of the first such record, which may be K or more. A superset is right; `None`: nothing is kept that would tell.
+    fn matching(&self, resource: &str) -> Result<Option<Arc<[(u32, u64)]>>, QueryError> {
         let _ = resource;
         Ok(None)
     }

@@ -13,9 +13,11 @@ use crate::canonical;
 use crate::codec::Decoder;
 use crate::db::{Db, Family, Pending, Recovery};
 use crate::error::{StorageError, corrupt};
+use crate::kept::{KEPT_BYTES, Kept};
 use crate::keys;
 use crate::ledger::{self, Header, LedgerReader};
 use crate::pieces::Pieces;
+use crate::posture::touched;
 use crate::views::{Views, event_id_key};
 
 /// The version of everything on disk. FORMAT.md has its history.
@@ -31,6 +33,7 @@ pub struct Store {
     path: PathBuf,
     pieces: Pieces,
     published: Arc<AtomicU64>,
+    pub(crate) kept: Arc<Kept>,
 }
 
 /// What a batch came to.
@@ -124,7 +127,8 @@ impl Store {
             }
         }
         let (path, pieces) = (path.to_owned(), Pieces::DEFAULT);
-        Ok(Self { db: Arc::new(db), path, pieces, published: Arc::default() })
+        let kept = Arc::new(Kept::new(KEPT_BYTES));
+        Ok(Self { db: Arc::new(db), path, pieces, published: Arc::default(), kept })
     }
 
     /// Where it is.
@@ -405,7 +409,10 @@ impl Group<'_> {
         if !self.pending.is_empty() {
             self.views.finish(&mut self.pending)?;
             put_position(&mut self.pending, (self.frontier.size(), *self.batches));
+            let touched = touched(&self.pending)?;
             self.pending.commit()?;
+            // Before the size is published: who reads at it finds nothing in memory that lacks these rows.
+            touched.iter().for_each(|key| self.store.kept.forget(key));
         }
         let size = self.frontier.size();
         self.store.published.store(size, Ordering::Release);

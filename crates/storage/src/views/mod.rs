@@ -13,11 +13,11 @@ use asof_model::{Record, RecordBody};
 
 pub(crate) use dictionary::{Dictionary, parse_name};
 pub(crate) use digest::digest;
-pub(crate) use entangled::MEMBERS;
+pub(crate) use entangled::{ENDED, MEMBERS};
 pub(crate) use events::decode as decode_event;
 pub(crate) use posture::decode_revision;
 pub(crate) use scopes::{decode_scope, fingerprint};
-pub(crate) use timelines::decode_statement;
+pub(crate) use timelines::{decode_edge, decode_statement};
 pub(crate) use usage::decode_part;
 
 use crate::codec::Encoder;
