@@ -303,7 +303,7 @@ impl Reader for Memory {
         Ok(self.candidates(found))
     }
 
-    fn matching(&self, resource: &str) -> Result<Option<Arc<[(u32, u64)]>>, QueryError> {
+    fn matching(&self, resource: &str) -> Result<Option<asof_query::Entitlements>, QueryError> {
         let matches = |each: &&Recorded<Statement>| match &each.record.op {
             StatementOp::Put(value) => value
                 .entitlement()

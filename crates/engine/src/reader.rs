@@ -8,13 +8,18 @@ use asof_model::{
     Timeline,
 };
 use asof_query::{
-    Candidates, Direction, Edge, Event, EventAxis, EventRange, Key, Node, QueryError, Reader, Recorded, Text,
+    BLOCK, Candidates, Direction, Edge, Entitlements, Event, EventAxis, EventRange, Key, Node, QueryError,
+    Reader, Recorded, StatedSince, Text,
 };
-use asof_storage::{Axis, Members, NodeKey, Space, StorageError, Store, StoredEvent, TimelineKey};
+use asof_storage::{
+    Axis, Members, NodeKey, STATED_BLOCK, Space, StorageError, Store, StoredEvent, TimelineKey,
+};
 use asof_temporal::{EdgeList, slice};
 use roaring::RoaringBitmap;
 
 use crate::gate::Cancel;
+
+const _: () = assert!(STATED_BLOCK == BLOCK, "one block of nodes in storage and in questions");
 
 /// Reads at a ledger size. Memory of what was read is the query layer's.
 pub(crate) struct StoreReader {
@@ -131,6 +136,18 @@ impl Reader for StoreReader {
         self.store.edges(kind, direction == Direction::In, node_key(of)).map_err(failed)
     }
 
+    fn keeps(&self) -> bool {
+        true
+    }
+
+    fn stated_since(&self, kind: NodeKind, block: u32) -> Result<Option<StatedSince>, QueryError> {
+        self.store.stated_since(kind, block).map(Some).map_err(failed)
+    }
+
+    fn scoped(&self, entitlement: u32) -> Result<Option<Arc<[u32]>>, QueryError> {
+        self.store.scoped(entitlement).map_err(failed)
+    }
+
     fn ever_ended(&self, kind: NodeKind) -> Result<Option<Arc<RoaringBitmap>>, QueryError> {
         self.store.ever_ended(kind).map(Some).map_err(failed)
     }
@@ -182,7 +199,7 @@ impl Reader for StoreReader {
         self.store.direct_holders(privileges, during, self.size).map(candidates).map_err(failed)
     }
 
-    fn matching(&self, resource: &str) -> Result<Option<Arc<[(u32, u64)]>>, QueryError> {
+    fn matching(&self, resource: &str) -> Result<Option<Entitlements>, QueryError> {
         let found = self.store.matching(resource, &mut || self.cancel.check().is_ok()).map_err(failed)?;
         self.check()?;
         Ok(Some(found))

@@ -10,7 +10,7 @@ use roaring::RoaringBitmap;
 use crate::limits::{ENTRIES_MAX, KEPT_MAX, Tuning, within};
 use crate::memo::{Cache, Memo};
 use crate::span::{look, narrow, same_state, whole};
-use crate::{Direction, Edge, Key, Node, QueryError, Reader, Text};
+use crate::{Direction, Edge, Entitlements, Key, Node, QueryError, Reader, Text};
 
 /// An entitlement that an identity itself HOLDS in force, of either effect.
 #[derive(Debug, Clone)]
@@ -52,6 +52,8 @@ pub struct Known {
     edges: Cache<(EdgeKind, Node, Direction), Arc<EdgeList>>,
     ended: [OnceLock<Option<Arc<RoaringBitmap>>>; NodeKind::ALL.len()],
     members: OnceLock<RoaringBitmap>,
+    entangled: Cache<PrivilegeSet, Arc<RoaringBitmap>>,
+    matching: Cache<u32, Option<Entitlements>>,
     ids: Cache<Node, Arc<str>>,
     texts: Cache<Text, Arc<str>>,
     pub(crate) held: Memo<u32, Arc<[Held]>>,
@@ -73,6 +75,8 @@ impl Known {
             edges: Cache::new(KEPT_MAX),
             ended: [const { OnceLock::new() }; NodeKind::ALL.len()],
             members: OnceLock::new(),
+            entangled: Cache::new(KEPT_MAX),
+            matching: Cache::new(KEPT_MAX),
             ids: Cache::new(KEPT_MAX),
             texts: Cache::new(KEPT_MAX),
             held: Memo::new(KEPT_MAX),
@@ -122,6 +126,9 @@ impl Known {
         node: Node,
         direction: Direction,
     ) -> Result<Arc<EdgeList>, QueryError> {
+        if self.reader.keeps() {
+            return self.reader.edges(kind, node, direction);
+        }
         let read = || self.reader.edges(kind, node, direction);
         self.edges.get((kind, node, direction), |found| found.rectangles().len() / 4, read)
     }
@@ -132,7 +139,7 @@ impl Known {
     }
 
     /// Some statement on the node is no PUT.
-    fn may_be_deleted(&self, node: Node) -> Result<bool, QueryError> {
+    pub(crate) fn may_be_deleted(&self, node: Node) -> Result<bool, QueryError> {
         let Some(ended) = self.ended.get(usize::from(node.kind.number()).saturating_sub(1)) else {
             return Ok(true);
         };
@@ -144,6 +151,24 @@ impl Known {
             }
         };
         Ok(ended.as_ref().is_none_or(|ended| ended.contains(node.ordinal)))
+    }
+
+    /// Whether groups or denials may decide about an identity.
+    pub(crate) fn is_entangled(&self, ordinal: u32, privileges: PrivilegeSet) -> Result<bool, QueryError> {
+        let read = || Ok::<_, QueryError>(Arc::new(self.reader.entangled(privileges)?));
+        Ok(self.entangled.get(privileges, |_| 0, read)?.contains(ordinal))
+    }
+
+    /// Entitlements with a scope that ever matched a resource, by ordinal.
+    pub(crate) fn scoped_on(&self, resource: u32) -> Result<Option<Entitlements>, QueryError> {
+        self.matching.get(
+            resource,
+            |found| found.as_ref().map_or(0, |found| found.len() / 4),
+            || {
+                let id = self.id(Node { kind: NodeKind::Resource, ordinal: resource })?;
+                self.reader.matching(&id)
+            },
+        )
     }
 
     /// Whether an identity was ever a member of a group.
@@ -160,11 +185,17 @@ impl Known {
 
     /// A node's id.
     pub(crate) fn id(&self, node: Node) -> Result<Arc<str>, QueryError> {
+        if self.reader.keeps() {
+            return self.reader.id(node);
+        }
         self.ids.get(node, |_| 0, || self.reader.id(node))
     }
 
     /// An interned text.
     pub(crate) fn text(&self, text: Text) -> Result<Arc<str>, QueryError> {
+        if self.reader.keeps() {
+            return self.reader.text(text);
+        }
         self.texts.get(text, |_| 0, || self.reader.text(text))
     }
 

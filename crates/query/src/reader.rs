@@ -55,6 +55,11 @@ pub enum Direction {
 /// A coverage: its ordinal, its source, its scope.
 pub type CoverageKey = (u32, Arc<str>, Arc<str>);
 
+/// For each node of a block a moment, and the index of the record that says so.
+pub type StatedSince = Arc<[(Instant, u64)]>;
+/// Entitlements by ordinal, each with the index of a record.
+pub type Entitlements = Arc<[(u32, u64)]>;
+
 /// What part of the events is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventAxis {
@@ -153,6 +158,9 @@ pub struct Candidates {
     pub maybe: RoaringBitmap,
 }
 
+/// How many nodes [`Reader::stated_since`] tells about at once.
+pub const BLOCK: u32 = 1 << 10;
+
 /// Reads at a fixed ledger size K. [`crate::Known`] keeps what it reads.
 pub trait Reader: Send + Sync {
     /// K.
@@ -211,6 +219,25 @@ pub trait Reader: Send + Sync {
         Ok(None)
     }
 
+    /// Whether it keeps names and edges itself, so that to read them again is cheap.
+    fn keeps(&self) -> bool {
+        false
+    }
+
+    /// From when on a node surely exists, and the index of the record that says so, for each of [`BLOCK`] nodes of a kind,
+    /// of those that are never *deleted*. `None`: nothing is kept that would tell.
+    fn stated_since(&self, kind: NodeKind, block: u32) -> Result<Option<StatedSince>, QueryError> {
+        let _ = (kind, block);
+        Ok(None)
+    }
+
+    /// The resources that the scopes of an entitlement name, where every statement on it that gives scopes gives the same
+    /// ones, all of them ids of resources: whenever its state is a value, these are what it is on. `None` in every other case.
+    fn scoped(&self, entitlement: u32) -> Result<Option<Arc<[u32]>>, QueryError> {
+        let _ = entitlement;
+        Ok(None)
+    }
+
     /// Every coverage ever stated, as (ordinal, source, scope), in order of first appearance.
     fn coverages(&self) -> Result<Arc<[CoverageKey]>, QueryError>;
 
@@ -237,7 +264,7 @@ pub trait Reader: Send + Sync {
 
     /// Entitlements (by ordinal, in that order) that some record gave a scope that matches this resource, each with the
     /// index of the first such record, which may be K or more. A superset is right; `None`: nothing is kept that would tell.
-    fn matching(&self, resource: &str) -> Result<Option<Arc<[(u32, u64)]>>, QueryError> {
+    fn matching(&self, resource: &str) -> Result<Option<Entitlements>, QueryError> {
         let _ = resource;
         Ok(None)
     }

@@ -9,7 +9,7 @@ use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use asof_model::{EdgeKind, Instant, Privilege, Statement, Timeline};
+use asof_model::{EdgeKind, Instant, NodeKind, Privilege, Statement, Timeline};
 use asof_temporal::{EdgeList, Segment};
 use foldhash::fast::FixedState;
 use quick_cache::Weighter;
@@ -50,6 +50,10 @@ pub(crate) enum KeptKey {
     Globs,
     /// Entitlements with a scope that matches a resource, by its fingerprint.
     Matching([u8; 16]),
+    /// Since when the nodes of a block are stated.
+    Stated(NodeKind, u32),
+    /// The resources that an entitlement's scopes name.
+    Named(u32),
 }
 
 /// All statements on a key, and the timeline that they make.
@@ -62,7 +66,9 @@ pub(crate) struct History {
 /// Entitlements, each with the index of the record from which on it is one of them.
 pub(crate) type Entitlements = Arc<[(u32, u64)]>;
 /// Globs, each with its entitlements.
-pub(crate) type Globs = Arc<[(Box<str>, Vec<(u32, u64)>)]>;
+pub(crate) type Globs = Arc<[Glob]>;
+/// One of them.
+pub(crate) type Glob = (Box<str>, Vec<(u32, u64)>);
 
 /// One entry.
 #[derive(Debug, Clone)]
@@ -78,6 +84,8 @@ pub(crate) enum Entry {
     Globs(Globs),
     /// With the version of the globs that it was made of.
     Matching(u64, Entitlements),
+    Stated(Arc<[(Instant, u64)]>),
+    Named(Option<Arc<[u32]>>),
 }
 
 impl Entry {
@@ -88,6 +96,8 @@ impl Entry {
                 Self::Edges(list) => list.bytes(),
                 Self::History(history) => history.bytes(),
                 Self::Name(_, text) => text.len(),
+                Self::Named(named) => named.as_ref().map_or(0, |named| size_of_val(&**named)),
+                Self::Stated(rows) => size_of_val(&**rows),
                 Self::Discovered(rows) => size_of_val(&**rows),
                 Self::Segments(segments) => segments.iter().map(Segment::bytes).sum(),
                 Self::Set(set) => set.serialized_size(),

@@ -22,6 +22,7 @@ pub use keys::{Axis, NodeKey, Space, TimelineKey};
 pub use ledger::Header;
 pub use maintenance::{CheckReport, Progress, check, reindex};
 pub use pieces::Pieces;
+pub use posture::STATED_BLOCK;
 pub use read::{CoverageName, LedgerEntry, Members, StoredEvent};
 pub use reconcile::Reconciled;
 pub use store::{FORMAT_VERSION, Group, Receipt, Store, Writer};

@@ -4,7 +4,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use asof_model::{
-    EdgeKind, Instant, Interval, NodeKind, Privilege, PrivilegeSet, RecordBody, Statement, Subject, Timeline,
+    EdgeKind, Instant, Interval, NodeKind, Privilege, PrivilegeSet, RecordBody, Statement, StatementOp,
+    Subject, Timeline,
 };
 use asof_temporal::{EdgeList, End, Segment, some_value};
 use roaring::RoaringBitmap;
@@ -12,12 +13,15 @@ use roaring::RoaringBitmap;
 use crate::codec::Decoder;
 use crate::db::{Family, Pending};
 use crate::error::{StorageError, corrupt};
-use crate::kept::{Entitlements, Entry, Globs, History, KeptKey};
+use crate::kept::{Entitlements, Entry, Glob, Globs, History, KeptKey};
 use crate::keys::{self, NodeKey, Space, TimelineKey};
 use crate::ledger::{Header, LedgerReader};
 use crate::read::Members;
 use crate::store::Store;
 use crate::views;
+
+/// How many nodes [`Store::stated_since`] tells about at once.
+pub const STATED_BLOCK: u32 = 1 << 10;
 
 /// The keys of what is kept in memory that a group of changes touches.
 pub(crate) fn touched(pending: &Pending<'_>) -> Result<Vec<KeptKey>, StorageError> {
@@ -32,7 +36,14 @@ pub(crate) fn touched(pending: &Pending<'_>) -> Result<Vec<KeptKey>, StorageErro
         add(KeptKey::Edges(kind, incoming, node));
     }
     for key in pending.touched(Family::Statements) {
-        add(KeptKey::History(keys::statement_from(key)?.0));
+        let of = keys::statement_from(key)?.0;
+        add(KeptKey::History(of));
+        if let TimelineKey::Node(node) = of {
+            add(KeptKey::Stated(node.kind, node.ordinal / STATED_BLOCK));
+            if node.kind == NodeKind::Entitlement {
+                add(KeptKey::Named(node.ordinal));
+            }
+        }
     }
     for key in pending.touched(Family::Discovered) {
         add(KeptKey::Discovered(keys::discovered_from(key)?.0));
@@ -42,10 +53,14 @@ pub(crate) fn touched(pending: &Pending<'_>) -> Result<Vec<KeptKey>, StorageErro
     }
     for key in pending.touched(Family::Posture) {
         let privilege = key.first().and_then(|number| Privilege::from_number(*number));
-        privilege.into_iter().for_each(|privilege| add(KeptKey::Segments(privilege)));
+        if let Some(privilege) = privilege {
+            add(KeptKey::Segments(privilege));
+        }
     }
     for key in pending.touched(Family::Entangled) {
-        key.first().into_iter().for_each(|set| add(KeptKey::Entangled(*set)));
+        if let Some(set) = key.first() {
+            add(KeptKey::Entangled(*set));
+        }
     }
     for key in pending.touched(Family::Scopes) {
         match keys::scope_of(key)? {
@@ -121,6 +136,66 @@ impl Store {
         })?;
         let Entry::History(history) = entry else { return Err(other_kept()) };
         Ok(history.at(size))
+    }
+
+    /// For each node of a block: from when on its state is a value for ever unless some statement on it is no PUT, and the
+    /// record that says so; FOREVER where none does.
+    pub fn stated_since(&self, kind: NodeKind, block: u32) -> Result<Arc<[(Instant, u64)]>, StorageError> {
+        let entry = self.kept.get(KeptKey::Stated(kind, block), || {
+            let first = block.saturating_mul(STATED_BLOCK);
+            let mut found = vec![(Instant::FOREVER, u64::MAX); STATED_BLOCK as usize];
+            let from = keys::timeline(TimelineKey::Node(NodeKey { kind, ordinal: first }));
+            let to = match first.checked_add(STATED_BLOCK) {
+                Some(ordinal) => Some(keys::timeline(TimelineKey::Node(NodeKey { kind, ordinal }))),
+                None => keys::after_prefix(from.get(..2).unwrap_or_default()),
+            };
+            self.db.scan(Family::Statements, &from, to.as_deref(), false, &mut |row, value| {
+                let (of, index) = keys::statement_from(row)?;
+                let said = views::decode_statement(index, value)?;
+                if let TimelineKey::Node(node) = of
+                    && let Some(since) = found.get_mut(node.ordinal.wrapping_sub(first) as usize)
+                    && matches!(said.op, StatementOp::Put(_))
+                    && !said.until_next
+                    && said.to == Instant::FOREVER
+                    && since.0 == Instant::FOREVER
+                {
+                    *since = (said.from, index);
+                }
+                Ok(ControlFlow::Continue(()))
+            })?;
+            Ok::<_, StorageError>(Entry::Stated(found.into()))
+        })?;
+        let Entry::Stated(found) = entry else { return Err(other_kept()) };
+        Ok(found)
+    }
+
+    /// The resources that an entitlement's scopes name, where all statements that give it scopes give the same ones, and all
+    /// are ids of resources.
+    pub fn scoped(&self, entitlement: u32) -> Result<Option<Arc<[u32]>>, StorageError> {
+        let entry = self.kept.get(KeptKey::Named(entitlement), || {
+            let key = TimelineKey::Node(NodeKey { kind: NodeKind::Entitlement, ordinal: entitlement });
+            let statements = self.statements(key, u64::MAX)?;
+            let mut given = statements.iter().filter_map(|statement| match &statement.op {
+                StatementOp::Put(value) => value.entitlement().map(|said| &said.scopes),
+                _ => None,
+            });
+            let Some(scopes) = given.next().filter(|first| given.all(|other| other == *first)) else {
+                return Ok(Entry::Named(None));
+            };
+            let mut named = Vec::with_capacity(scopes.len());
+            for scope in scopes {
+                let found = if asof_model::is_glob(scope) {
+                    None
+                } else {
+                    self.lookup(Space::Nodes(NodeKind::Resource), scope.as_bytes())?
+                };
+                let Some((ordinal, _)) = found else { return Ok(Entry::Named(None)) };
+                named.push(ordinal);
+            }
+            Ok::<_, StorageError>(Entry::Named(Some(named.into())))
+        })?;
+        let Entry::Named(named) = entry else { return Err(other_kept()) };
+        Ok(named)
     }
 
     /// A node's edges of a kind, whatever the ledger size.
@@ -326,7 +401,7 @@ impl Store {
     fn globs(&self) -> Result<Globs, StorageError> {
         let entry = self.kept.get(KeptKey::Globs, || {
             let (prefix, end) = (keys::SCOPE_GLOBS, keys::after_prefix(&keys::SCOPE_GLOBS));
-            let mut globs: Vec<(Box<str>, Vec<(u32, u64)>)> = Vec::new();
+            let mut globs: Vec<Glob> = Vec::new();
             self.db.scan(Family::Scopes, &prefix, end.as_deref(), false, &mut |key, value| {
                 let (index, glob) = views::decode_scope(value)?;
                 let entitlement = (keys::scope_from(key)?, index);

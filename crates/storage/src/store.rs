@@ -412,7 +412,9 @@ impl Group<'_> {
             let touched = touched(&self.pending)?;
             self.pending.commit()?;
             // Before the size is published: who reads at it finds nothing in memory that lacks these rows.
-            touched.iter().for_each(|key| self.store.kept.forget(key));
+            for key in &touched {
+                self.store.kept.forget(key);
+            }
         }
         let size = self.frontier.size();
         self.store.published.store(size, Ordering::Release);
