@@ -219,3 +219,6 @@ impl Kept {
         self.globs.load(Ordering::Acquire)
     }
 }
+
+#[cfg(test)]
+mod tests;
