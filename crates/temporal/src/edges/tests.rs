@@ -40,7 +40,7 @@ fn it_says_what_timelines_say() {
     };
     for _ in 0..400 {
         let mut statements = Vec::new();
-        for index in 0..1 + draw(7) {
+        for index in 0..=draw(7) {
             let op = match draw(4) {
                 0 => StatementOp::Delete,
                 1 => StatementOp::End,
