@@ -303,23 +303,23 @@ impl Reader for Memory {
         Ok(self.candidates(found))
     }
 
-    fn holders_on(&self, resource: &str) -> Result<Option<RoaringBitmap>, QueryError> {
-        let ever = |node: Node| {
-            let said = self.statements.get(&OrdinalKey::Node(node));
-            said.into_iter().flatten().any(|each| match &each.record.op {
-                StatementOp::Put(value) => value
-                    .entitlement()
-                    .is_some_and(|said| said.scopes.iter().any(|scope| glob::matches(scope, resource))),
-                _ => false,
-            })
+    fn matching(&self, resource: &str) -> Result<Option<asof_query::Entitlements>, QueryError> {
+        let matches = |each: &&Recorded<Statement>| match &each.record.op {
+            StatementOp::Put(value) => value
+                .entitlement()
+                .is_some_and(|said| said.scopes.iter().any(|scope| glob::matches(scope, resource))),
+            _ => false,
         };
-        let holders = self.keys.iter().filter_map(|(_, key)| match key {
-            OrdinalKey::Edge(edge) if edge.kind == EdgeKind::Holds && ever(edge.to) => {
-                Some(edge.from.ordinal)
+        let mut found: Vec<(u32, u64)> = Vec::new();
+        for (key, said) in &self.statements {
+            if let OrdinalKey::Node(node) = key
+                && let Some(first) = said.iter().find(matches)
+            {
+                found.push((node.ordinal, first.record.index));
             }
-            _ => None,
-        });
-        Ok(self.loose.is_multiple_of(2).then(|| holders.collect()))
+        }
+        found.sort_unstable();
+        Ok(self.loose.is_multiple_of(2).then(|| found.into()))
     }
 
     fn entangled(&self, privileges: PrivilegeSet) -> Result<RoaringBitmap, QueryError> {

@@ -8,16 +8,19 @@ use asof_model::{
     Statement, Timeline,
 };
 use asof_query::{
-    Candidates, Classes, Direction, Edge, Event, EventAxis, EventRange, Key, Node, QueryError, Reader,
-    Recorded, Role, SourceDimension, Tally, Text,
+    BLOCK, Candidates, Classes, Direction, Edge, Entitlements, Event, EventAxis, EventRange, Key, Node,
+    QueryError, Reader, Recorded, Role, SourceDimension, StatedSince, Tally, Text,
 };
 use asof_storage::{
-    Axis, EventScan, Members, NodeKey, Space, StorageError, Store, StoredEvent, TimelineKey, Wanted,
+    Axis, EventScan, Members, NodeKey, STATED_BLOCK, Space, StorageError, Store, StoredEvent, TimelineKey,
+    Wanted,
 };
-use asof_temporal::Member;
+use asof_temporal::{EdgeList, Member};
 use roaring::RoaringBitmap;
 
 use crate::gate::Cancel;
+
+const _: () = assert!(STATED_BLOCK == BLOCK, "one block of nodes in storage and in questions");
 
 /// Reads at a ledger size. Memory of what was read is the query layer's.
 pub(crate) struct StoreReader {
@@ -103,7 +106,7 @@ impl Reader for StoreReader {
     }
 
     fn appearance(&self, node: Node) -> Result<u64, QueryError> {
-        Ok(self.store.name(Space::Nodes(node.kind), node.ordinal).map_err(failed)?.0)
+        Ok(self.store.text(Space::Nodes(node.kind), node.ordinal).map_err(failed)?.0)
     }
 
     fn discovered(&self, node: Node) -> Result<Option<Instant>, QueryError> {
@@ -115,8 +118,7 @@ impl Reader for StoreReader {
     }
 
     fn timeline(&self, key: Key) -> Result<Arc<Timeline>, QueryError> {
-        let statements = self.store.statements(timeline_key(key), self.size).map_err(failed)?;
-        Ok(Arc::new(Timeline::resolve(&statements)))
+        self.store.timeline(timeline_key(key), self.size).map_err(failed)
     }
 
     fn statements(&self, key: Key) -> Result<Vec<Recorded<Statement>>, QueryError> {
@@ -133,6 +135,26 @@ impl Reader for StoreReader {
         let incoming = direction == Direction::In;
         let found = self.store.adjacent(kind, incoming, node_key(of), self.size).map_err(failed)?;
         Ok(found.into_iter().map(node).collect())
+    }
+
+    fn edges(&self, kind: EdgeKind, of: Node, direction: Direction) -> Result<Arc<EdgeList>, QueryError> {
+        self.store.edges(kind, direction == Direction::In, node_key(of)).map_err(failed)
+    }
+
+    fn keeps(&self) -> bool {
+        true
+    }
+
+    fn stated_since(&self, kind: NodeKind, block: u32) -> Result<Option<StatedSince>, QueryError> {
+        self.store.stated_since(kind, block).map(Some).map_err(failed)
+    }
+
+    fn scoped(&self, entitlement: u32) -> Result<Option<Arc<[u32]>>, QueryError> {
+        self.store.scoped(entitlement).map_err(failed)
+    }
+
+    fn ever_ended(&self, kind: NodeKind) -> Result<Option<Arc<RoaringBitmap>>, QueryError> {
+        self.store.ever_ended(kind).map(Some).map_err(failed)
     }
 
     fn coverages(&self) -> Result<Arc<[(u32, Arc<str>, Arc<str>)]>, QueryError> {
@@ -201,9 +223,8 @@ impl Reader for StoreReader {
         self.store.direct_holders(privileges, during, self.size).map(candidates).map_err(failed)
     }
 
-    fn holders_on(&self, resource: &str) -> Result<Option<RoaringBitmap>, QueryError> {
-        let mut check = || self.cancel.check().is_ok();
-        let found = self.store.holders_on(resource, self.size, &mut check).map_err(failed)?;
+    fn matching(&self, resource: &str) -> Result<Option<Entitlements>, QueryError> {
+        let found = self.store.matching(resource, &mut || self.cancel.check().is_ok()).map_err(failed)?;
         self.check()?;
         Ok(Some(found))
     }

@@ -1,18 +1,19 @@
 //! Who and what is reached from an identity, a secret or a workload.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use asof_model::{EdgeKind, Effect, Instant, NodeKind, PrivilegeSet, glob_matches, is_glob};
 use roaring::RoaringBitmap;
 
 use crate::known::Held;
-use crate::leaves::Exists;
 use crate::limits::{HOPS_MAX, MATCHED_MAX, within};
-use crate::plan::{Plan, check_at, everything};
+use crate::memo::Map;
+use crate::plan::check_at;
 use crate::span::whole;
 use crate::walk::identity;
-use crate::{Direction, Known, Node, QueryError, sets};
+use crate::{BLOCK, Direction, Known, Node, QueryError, StatedSince, sets};
 
 /// The identities and existing resources reached, each with its distance; by distance, then first appearance.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -41,19 +42,68 @@ impl BlastRadius {
 /// Which of the existing resources a scope matches.
 struct Resources<'k> {
     known: &'k Known,
+    t: Instant,
+    /// Those that were looked at, and those of them that exist.
+    looked: RoaringBitmap,
     existing: RoaringBitmap,
     ids: Vec<(u32, Arc<str>)>,
-    by_scope: BTreeMap<String, Arc<RoaringBitmap>>,
-    /// How many ordinals these hold.
+    blocks: Map<u32, Option<StatedSince>>,
+    by_scope: Map<String, Arc<RoaringBitmap>>,
+    by_entitlement: Map<u32, Option<Arc<[u32]>>>,
+    /// How many ordinals the scopes' sets hold.
     matched: u64,
 }
 
 impl<'k> Resources<'k> {
-    fn at(known: &'k Known, t: Instant) -> Result<Self, QueryError> {
-        let kind = NodeKind::Resource;
-        let exists = Plan::leaf(Exists { kind, t, include_deleted: false });
-        let existing = exists.solve(known, &everything(known, kind)?)?;
-        Ok(Self { known, existing, ids: Vec::new(), by_scope: BTreeMap::new(), matched: 0 })
+    fn at(known: &'k Known, t: Instant) -> Self {
+        Self {
+            known,
+            t,
+            looked: RoaringBitmap::new(),
+            existing: RoaringBitmap::new(),
+            ids: Vec::new(),
+            blocks: Map::default(),
+            by_scope: Map::default(),
+            by_entitlement: Map::default(),
+            matched: 0,
+        }
+    }
+
+    /// Whether a resource exists.
+    fn exists(&mut self, ordinal: u32) -> Result<bool, QueryError> {
+        let node = Node { kind: NodeKind::Resource, ordinal };
+        let known = self.known;
+        let block = match self.blocks.entry(ordinal / BLOCK) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                known.reader().check()?;
+                entry.insert(known.reader().stated_since(NodeKind::Resource, ordinal / BLOCK)?)
+            }
+        };
+        let stated = block.as_ref().and_then(|block| block.get((ordinal % BLOCK) as usize));
+        if let Some((since, index)) = stated
+            && *since <= self.t
+            && *index < known.size()
+            && !known.may_be_deleted(node)?
+        {
+            return Ok(true);
+        }
+        if self.looked.insert(ordinal) && known.exists(node, self.t)? {
+            self.existing.insert(ordinal);
+        }
+        Ok(self.existing.contains(ordinal))
+    }
+
+    /// All that exist of these.
+    fn of(&mut self, ordinals: impl IntoIterator<Item = u32>) -> Result<RoaringBitmap, QueryError> {
+        let mut found = RoaringBitmap::new();
+        for (count, ordinal) in ordinals.into_iter().enumerate() {
+            check_at(self.known, count)?;
+            if self.exists(ordinal)? {
+                found.insert(ordinal);
+            }
+        }
+        Ok(found)
     }
 
     fn matching(&mut self, scope: &str) -> Result<Arc<RoaringBitmap>, QueryError> {
@@ -61,26 +111,27 @@ impl<'k> Resources<'k> {
             return Ok(Arc::clone(found));
         }
         let reader = self.known.reader();
-        let mut found = RoaringBitmap::new();
-        if !is_glob(scope) {
+        let found = if !is_glob(scope) {
             let node = reader.lookup(NodeKind::Resource, scope)?;
-            found.extend(node.map(|node| node.ordinal).filter(|ordinal| self.existing.contains(*ordinal)));
+            self.of(node.map(|node| node.ordinal))?
         } else if scope.bytes().all(|sign| sign == b'*') {
-            found.clone_from(&self.existing);
+            self.of(0..reader.count(NodeKind::Resource)?)?
         } else {
             if self.ids.is_empty() {
-                for (count, ordinal) in self.existing.iter().enumerate() {
-                    check_at(self.known, count)?;
+                for ordinal in 0..reader.count(NodeKind::Resource)? {
+                    check_at(self.known, ordinal as usize)?;
                     self.ids.push((ordinal, self.known.id(Node { kind: NodeKind::Resource, ordinal })?));
                 }
             }
+            let mut matched = Vec::new();
             for (count, (ordinal, id)) in self.ids.iter().enumerate() {
                 check_at(self.known, count)?;
                 if glob_matches(scope, id) {
-                    found.insert(*ordinal);
+                    matched.push(*ordinal);
                 }
             }
-        }
+            self.of(matched)?
+        };
         if self.matched + found.len() > MATCHED_MAX {
             self.by_scope.clear();
             self.matched = 0;
@@ -89,6 +140,34 @@ impl<'k> Resources<'k> {
         let found = Arc::new(found);
         self.by_scope.insert(scope.to_owned(), Arc::clone(&found));
         Ok(found)
+    }
+
+    /// Adds the existing resources that an entitlement's scopes match.
+    fn add(&mut self, held: &Held, scopes: &[String], into: &mut RoaringBitmap) -> Result<(), QueryError> {
+        let ordinal = held.node.ordinal;
+        let named = match self.by_entitlement.get(&ordinal) {
+            Some(named) => named.clone(),
+            None => {
+                let named = self.known.reader().scoped(ordinal)?;
+                self.by_entitlement.insert(ordinal, named.clone());
+                named
+            }
+        };
+        match named {
+            Some(named) => {
+                for resource in named.iter().copied() {
+                    if !into.contains(resource) && self.exists(resource)? {
+                        into.insert(resource);
+                    }
+                }
+            }
+            None => {
+                for scope in scopes {
+                    *into |= &*self.matching(scope)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Those on which an identity as itself may hold one of the privileges, given what its bundle holds.
@@ -111,9 +190,7 @@ impl<'k> Resources<'k> {
                     Effect::Deny if said.conditional || !said.actions.is_empty() => continue,
                     Effect::Deny => &mut denied,
                 };
-                for scope in &said.scopes {
-                    *into |= &*self.matching(scope)?;
-                }
+                self.add(held, &said.scopes, into)?;
             }
             all |= allowed - denied;
         }
@@ -171,7 +248,7 @@ impl Known {
             }
         }
         let asked = sets::both(privileges.unwrap_or_else(sets::held), sets::held());
-        let mut found = Resources::at(self, t)?;
+        let mut found = Resources::at(self, t);
         let mut touched = RoaringBitmap::new();
         let mut resources = Vec::new();
         for (hops, j) in acting {

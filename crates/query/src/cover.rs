@@ -28,6 +28,13 @@ impl Known {
             return Ok(true);
         }
         let privileges = covered_by.unwrap_or_else(|| sets::only(event.privilege));
+        if !effective && !self.is_entangled(event.identity, privileges)? {
+            // Not kept: finding it again costs no more than finding where it is kept.
+            let found = self.directly_gives(event, privileges, event.time, &mut whole())?;
+            if let Some(covered) = found {
+                return Ok(covered);
+            }
+        }
         let key = CoverKey {
             identity: event.identity,
             privileges: privileges.bits(),

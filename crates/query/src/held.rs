@@ -63,8 +63,19 @@ impl<'a> What<'a> {
         if asked.is_empty() || during.to <= Instant::from_nanos(0) {
             return Ok(Candidates::default()); // what is never held; and before 1970 nothing is
         }
-        let direct = known.reader().direct_holders(asked, during)?;
         let entangled = known.reader().entangled(asked)?;
+        if let (On::One(resource), false) = (&self.on, effective)
+            && during == moment(during.from)
+        {
+            let ask = Ask { privileges: asked, ..Ask::of(self.filter, &self.on) };
+            if let Some(on) = known.directly_on(resource, &ask, during.from)? {
+                // Who is in no group may hold only what it is given itself; who was ever denied it may not even hold that.
+                let groups = known.reader().entangled(PrivilegeSet::EMPTY)?;
+                let (sure, denied) = (&on - &entangled, on & entangled);
+                return Ok(Candidates { maybe: (denied | groups) - &sure, sure });
+            }
+        }
+        let direct = known.reader().direct_holders(asked, during)?;
         let sure = if self.is_plain() && during == moment(during.from) {
             &direct.sure - &entangled
         } else {
@@ -72,7 +83,7 @@ impl<'a> What<'a> {
         };
         let mut maybe = if effective { scope.clone() } else { direct.sure | direct.maybe | entangled };
         if let (On::One(resource), false) = (&self.on, effective)
-            && let Some(holders) = known.reader().holders_on(resource)?
+            && let Some(holders) = known.ever_holding_on(resource)?
         {
             maybe &= holders | known.reader().entangled(PrivilegeSet::EMPTY)?;
         }

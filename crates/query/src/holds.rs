@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use asof_model::{EdgeKind, Effect, Instant, Interval, PrivilegeSet, State};
+use asof_model::{EdgeKind, Effect, Instant, Interval, NodeKind, PrivilegeSet, State, glob_matches};
+use asof_temporal::{End, Rectangle};
+use roaring::RoaringBitmap;
 
-use crate::known::Held;
+use crate::known::{Held, end};
 use crate::on::{On, speaks_of};
+use crate::span::{look, whole};
 use crate::walk::identity;
-use crate::{Direction, HoldsWhere, Key, Known, Node, QueryError, TextMatch, sets};
+use crate::{Direction, Event, HoldsWhere, Key, Known, Node, QueryError, TextMatch, sets};
 
 /// What is asked of an identity as itself.
 #[derive(Debug)]
@@ -55,6 +58,125 @@ impl Known {
             found.sort_unstable_by_key(|held| held.node);
             Ok(found.into())
         })
+    }
+
+    /// Identities that ever held an entitlement that ever had a scope that matches the resource; `None`: nothing is kept
+    /// that would tell.
+    pub(crate) fn ever_holding_on(&self, resource: &str) -> Result<Option<RoaringBitmap>, QueryError> {
+        let Some(matching) = self.reader().matching(resource)? else { return Ok(None) };
+        let mut found = RoaringBitmap::new();
+        for (ordinal, first) in matching.iter() {
+            self.reader().check()?;
+            if *first < self.size() {
+                let entitlement = Node { kind: NodeKind::Entitlement, ordinal: *ordinal };
+                let edges = self.edges(EdgeKind::Holds, entitlement, Direction::In)?;
+                found.extend(edges.rectangles().iter().map(|each| each.end.ordinal));
+                found.extend(edges.deep().iter().map(|(other, _)| other.ordinal));
+            }
+        }
+        Ok(Some(found))
+    }
+
+    /// Identities that themselves hold, at a moment, an ALLOW that gives what is asked on the resource: groups and denials
+    /// left aside. `None`: nothing is kept that would tell.
+    pub(crate) fn directly_on(
+        &self,
+        resource: &str,
+        ask: &Ask<'_>,
+        t: Instant,
+    ) -> Result<Option<RoaringBitmap>, QueryError> {
+        let Some(matching) = self.reader().matching(resource)? else { return Ok(None) };
+        let mut found: Vec<u32> = Vec::new();
+        for (ordinal, _) in matching.iter().filter(|(_, first)| *first < self.size()) {
+            self.reader().check()?;
+            let node = Node { kind: NodeKind::Entitlement, ordinal: *ordinal };
+            let timeline = self.timeline(Key::Node(node))?;
+            let State::Value(value) = timeline.at(t) else { continue };
+            if !self.gives(&Held { node, value: Arc::clone(value) }, ask)?.is_empty() {
+                let holders = self.follow_over(EdgeKind::Holds, node, Direction::In, t, &mut whole())?;
+                found.extend(holders.into_iter().map(|holder| holder.ordinal));
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        Ok(Some(
+            RoaringBitmap::from_sorted_iter(found.iter().copied())
+                .unwrap_or_else(|_| found.into_iter().collect()),
+        ))
+    }
+
+    /// Whether an identity itself holds, at a moment, an ALLOW that gives what is asked on a resource by an action: groups
+    /// and denials left aside. `None`: only a closer look tells.
+    pub(crate) fn directly_gives(
+        &self,
+        event: &Event,
+        privileges: PrivilegeSet,
+        t: Instant,
+        span: &mut Interval,
+    ) -> Result<Option<bool>, QueryError> {
+        let Some(resource) = event.resource else { return Ok(None) };
+        let Some(matching) = self.scoped_on(resource)? else { return Ok(None) };
+        if matching.is_empty() {
+            return Ok(Some(false));
+        }
+        let holder = identity(event.identity);
+        let edges = self.edges(EdgeKind::Holds, holder, Direction::Out)?;
+        if !edges.deep().is_empty() {
+            return Ok(None);
+        }
+        if self.is_deleted(holder, t, span)? {
+            return Ok(Some(false));
+        }
+        let gives = |rectangle: &Rectangle, span: &mut Interval| {
+            Ok::<_, QueryError>(
+                self.says(rectangle, t, span)
+                    && self.gives_by(end(rectangle.end), event, privileges, t, span)?,
+            )
+        };
+        if matching.len() <= edges.rectangles().len() {
+            for (ordinal, _) in matching.iter().filter(|(_, first)| *first < self.size()) {
+                for rectangle in edges.to(End { kind: NodeKind::Entitlement, ordinal: *ordinal }) {
+                    if gives(rectangle, span)? {
+                        return Ok(Some(true));
+                    }
+                }
+            }
+        } else {
+            for rectangle in edges.rectangles() {
+                let ordinal = rectangle.end.ordinal;
+                if matching.binary_search_by_key(&ordinal, |each| each.0).is_ok() && gives(rectangle, span)? {
+                    return Ok(Some(true));
+                }
+            }
+        }
+        Ok(Some(false))
+    }
+
+    /// Whether an entitlement is an ALLOW that gives one of the privileges on the event's resource by its action.
+    fn gives_by(
+        &self,
+        entitlement: Node,
+        event: &Event,
+        privileges: PrivilegeSet,
+        t: Instant,
+        span: &mut Interval,
+    ) -> Result<bool, QueryError> {
+        let timeline = self.timeline(Key::Node(entitlement))?;
+        let said = look(&timeline, t, span).value().and_then(|value| value.entitlement());
+        let Some(said) =
+            said.filter(|said| said.effect == Effect::Allow && said.privileges.intersects(privileges))
+        else {
+            return Ok(false);
+        };
+        let action = match event.action.filter(|_| !said.actions.is_empty()) {
+            Some(action) => Some(self.text(action)?),
+            None => None,
+        };
+        Ok(speaks_of(said, action.as_deref())
+            && match self.id_of(NodeKind::Resource, event.resource)? {
+                Some(id) => said.scopes.iter().any(|scope| **scope == *id || glob_matches(scope, &id)),
+                None => true,
+            })
     }
 
     /// Those of the privileges that an identity as itself is allowed.

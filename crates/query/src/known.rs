@@ -1,13 +1,16 @@
 //! Everything known at one ledger size: states, existence, edges in force.
 
+use std::hash::Hash;
 use std::sync::{Arc, OnceLock};
 
-use asof_model::{EdgeKind, Instant, Interval, NodeKind, State, Timeline, Value};
+use asof_model::{EdgeKind, Instant, Interval, NodeKind, PrivilegeSet, State, Timeline, Value};
+use asof_temporal::{EdgeList, End, Rectangle};
+use roaring::RoaringBitmap;
 
 use crate::limits::{ENTRIES_MAX, KEPT_MAX, Tuning, within};
 use crate::memo::{Cache, Memo};
 use crate::span::{look, narrow, same_state, whole};
-use crate::{Direction, Edge, Key, Node, QueryError, Reader, Text};
+use crate::{Direction, Edge, Entitlements, Key, Node, QueryError, Reader, Text};
 
 /// An entitlement that an identity itself HOLDS in force, of either effect.
 #[derive(Debug, Clone)]
@@ -19,7 +22,7 @@ pub(crate) struct Held {
 }
 
 /// What an observation is covered by depends on this alone, over a stretch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct CoverKey {
     pub identity: u32,
     pub privileges: u16,
@@ -46,7 +49,11 @@ pub struct Known {
     pub(crate) tuning: Tuning,
     coverages: OnceLock<Arc<[Coverage]>>,
     timelines: Cache<Key, Arc<Timeline>>,
-    neighbours: Cache<(EdgeKind, Node, Direction), Arc<[Node]>>,
+    edges: Cache<(EdgeKind, Node, Direction), Arc<EdgeList>>,
+    ended: [OnceLock<Option<Arc<RoaringBitmap>>>; NodeKind::ALL.len()],
+    members: OnceLock<RoaringBitmap>,
+    entangled: Cache<PrivilegeSet, Arc<RoaringBitmap>>,
+    matching: Cache<u32, Option<Entitlements>>,
     ids: Cache<Node, Arc<str>>,
     texts: Cache<Text, Arc<str>>,
     pub(crate) held: Memo<u32, Arc<[Held]>>,
@@ -65,7 +72,11 @@ impl Known {
             tuning: Tuning::DEFAULT,
             coverages: OnceLock::new(),
             timelines: Cache::new(KEPT_MAX),
-            neighbours: Cache::new(KEPT_MAX),
+            edges: Cache::new(KEPT_MAX),
+            ended: [const { OnceLock::new() }; NodeKind::ALL.len()],
+            members: OnceLock::new(),
+            entangled: Cache::new(KEPT_MAX),
+            matching: Cache::new(KEPT_MAX),
             ids: Cache::new(KEPT_MAX),
             texts: Cache::new(KEPT_MAX),
             held: Memo::new(KEPT_MAX),
@@ -105,17 +116,86 @@ impl Known {
         node: Node,
         direction: Direction,
     ) -> Result<Arc<[Node]>, QueryError> {
-        let read = || self.reader.neighbours(kind, node, direction);
-        self.neighbours.get((kind, node, direction), |found| found.len() / 4, read)
+        self.reader.neighbours(kind, node, direction)
+    }
+
+    /// A node's edges of a kind, whatever the ledger size.
+    pub(crate) fn edges(
+        &self,
+        kind: EdgeKind,
+        node: Node,
+        direction: Direction,
+    ) -> Result<Arc<EdgeList>, QueryError> {
+        if self.reader.keeps() {
+            return self.reader.edges(kind, node, direction);
+        }
+        let read = || self.reader.edges(kind, node, direction);
+        self.edges.get((kind, node, direction), |found| found.rectangles().len() / 4, read)
+    }
+
+    /// Whether a node's state is *deleted*; the stretch is narrowed to where it is so, or is not.
+    pub(crate) fn is_deleted(&self, node: Node, t: Instant, span: &mut Interval) -> Result<bool, QueryError> {
+        Ok(self.may_be_deleted(node)? && self.state_over(Key::Node(node), t, span)? == State::Deleted)
+    }
+
+    /// Some statement on the node is no PUT.
+    pub(crate) fn may_be_deleted(&self, node: Node) -> Result<bool, QueryError> {
+        let Some(ended) = self.ended.get(usize::from(node.kind.number()).saturating_sub(1)) else {
+            return Ok(true);
+        };
+        let ended = match ended.get() {
+            Some(ended) => ended,
+            None => {
+                let read = self.reader.ever_ended(node.kind)?;
+                ended.get_or_init(|| read)
+            }
+        };
+        Ok(ended.as_ref().is_none_or(|ended| ended.contains(node.ordinal)))
+    }
+
+    /// Whether groups or denials may decide about an identity.
+    pub(crate) fn is_entangled(&self, ordinal: u32, privileges: PrivilegeSet) -> Result<bool, QueryError> {
+        let read = || Ok::<_, QueryError>(Arc::new(self.reader.entangled(privileges)?));
+        Ok(self.entangled.get(privileges, |_| 0, read)?.contains(ordinal))
+    }
+
+    /// Entitlements with a scope that ever matched a resource, by ordinal.
+    pub(crate) fn scoped_on(&self, resource: u32) -> Result<Option<Entitlements>, QueryError> {
+        self.matching.get(
+            resource,
+            |found| found.as_ref().map_or(0, |found| found.len() / 4),
+            || {
+                let id = self.id(Node { kind: NodeKind::Resource, ordinal: resource })?;
+                self.reader.matching(&id)
+            },
+        )
+    }
+
+    /// Whether an identity was ever a member of a group.
+    fn ever_member(&self, ordinal: u32) -> Result<bool, QueryError> {
+        let members = match self.members.get() {
+            Some(members) => members,
+            None => {
+                let read = self.reader.entangled(PrivilegeSet::EMPTY)?;
+                self.members.get_or_init(|| read)
+            }
+        };
+        Ok(members.contains(ordinal))
     }
 
     /// A node's id.
     pub(crate) fn id(&self, node: Node) -> Result<Arc<str>, QueryError> {
+        if self.reader.keeps() {
+            return self.reader.id(node);
+        }
         self.ids.get(node, |_| 0, || self.reader.id(node))
     }
 
     /// An interned text.
     pub(crate) fn text(&self, text: Text) -> Result<Arc<str>, QueryError> {
+        if self.reader.keeps() {
+            return self.reader.text(text);
+        }
         self.texts.get(text, |_| 0, || self.reader.text(text))
     }
 
@@ -169,26 +249,55 @@ impl Known {
         t: Instant,
         span: &mut Interval,
     ) -> Result<Vec<Node>, QueryError> {
-        let others = self.neighbours(kind, node, direction)?;
         let mut found = Vec::new();
-        if others.is_empty() || self.state_over(Key::Node(node), t, span)? == State::Deleted {
+        if kind == EdgeKind::MemberOf && direction == Direction::Out && !self.ever_member(node.ordinal)? {
             return Ok(found);
         }
-        for (place, other) in others.iter().copied().enumerate() {
+        let edges = self.edges(kind, node, direction)?;
+        if edges.is_empty() || self.is_deleted(node, t, span)? {
+            return Ok(found);
+        }
+        for (place, rectangle) in edges.rectangles().iter().enumerate() {
             if place % 256 == 255 {
                 self.reader.check()?;
             }
+            let other = end(rectangle.end);
+            if self.says(rectangle, t, span) && !self.is_deleted(other, t, span)? {
+                found.push(other);
+            }
+        }
+        for (other, first) in edges.deep() {
+            self.reader.check()?;
+            let other = end(*other);
             let (from, to) = match direction {
                 Direction::Out => (node, other),
                 Direction::In => (other, node),
             };
-            if self.state_over(Key::Edge(Edge { kind, from, to }), t, span)?.is_value()
-                && self.state_over(Key::Node(other), t, span)? != State::Deleted
+            if *first < self.size()
+                && self.state_over(Key::Edge(Edge { kind, from, to }), t, span)?.is_value()
+                && !self.is_deleted(other, t, span)?
             {
                 found.push(other);
             }
         }
         Ok(found)
+    }
+
+    /// Whether a rectangle is so at a moment; the stretch is narrowed to where it is so, or is not.
+    pub(crate) fn says(&self, rectangle: &Rectangle, t: Instant, span: &mut Interval) -> bool {
+        if !rectangle.is_known_at(self.size()) {
+            return false;
+        }
+        let Interval { from, to } = rectangle.during;
+        if t < from {
+            span.to = span.to.min(from);
+        } else if rectangle.holds_at(t) {
+            narrow(span, rectangle.during);
+            return true;
+        } else {
+            span.from = span.from.max(to);
+        }
+        false
     }
 
     /// Sorted by first appearance in the ledger.
@@ -288,7 +397,7 @@ impl Known {
     }
 
     /// A result kept for its stretch, or found and kept.
-    pub(crate) fn kept<K: Ord, V: Clone>(
+    pub(crate) fn kept<K: Hash + Eq, V: Clone>(
         memo: &Memo<K, V>,
         key: K,
         t: Instant,
@@ -308,6 +417,11 @@ impl Known {
         memo.put(key, own, value.clone());
         Ok(value)
     }
+}
+
+/// The node at an edge's other end.
+pub(crate) const fn end(end: End) -> Node {
+    Node { kind: end.kind, ordinal: end.ordinal }
 }
 
 impl std::fmt::Debug for Known {

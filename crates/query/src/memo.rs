@@ -1,9 +1,14 @@
 //! Results kept for the stretches of valid time over which they hold.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 
 use asof_model::{Instant, Interval};
+use foldhash::fast::FixedState;
+
+/// A map whose order is never seen.
+pub(crate) type Map<K, V> = HashMap<K, V, FixedState>;
 
 /// Keeps results by key and stretch. Bounded: when it is full, it starts anew.
 #[derive(Debug)]
@@ -15,13 +20,13 @@ pub(crate) struct Memo<K, V> {
 /// The stretches of one key do not overlap: each is what the evaluation of any of its moments gives.
 #[derive(Debug)]
 struct Kept<K, V> {
-    by_key: BTreeMap<K, Vec<(Interval, V)>>,
+    by_key: Map<K, Vec<(Interval, V)>>,
     entries: usize,
 }
 
-impl<K: Ord, V: Clone> Memo<K, V> {
+impl<K: Hash + Eq, V: Clone> Memo<K, V> {
     pub(crate) fn new(entries_max: usize) -> Self {
-        Self { kept: Mutex::new(Kept { by_key: BTreeMap::new(), entries: 0 }), entries_max }
+        Self { kept: Mutex::new(Kept { by_key: Map::default(), entries: 0 }), entries_max }
     }
 
     /// What is kept for the moment; the stretch is narrowed to that over which it holds.
@@ -57,13 +62,13 @@ impl<K: Ord, V: Clone> Memo<K, V> {
 /// What was read, kept by key. Bounded by weight: when it is full, it starts anew.
 #[derive(Debug)]
 pub(crate) struct Cache<K, V> {
-    kept: Mutex<(BTreeMap<K, V>, usize)>,
+    kept: Mutex<(Map<K, V>, usize)>,
     weight_max: usize,
 }
 
-impl<K: Ord, V: Clone> Cache<K, V> {
+impl<K: Hash + Eq, V: Clone> Cache<K, V> {
     pub(crate) fn new(weight_max: usize) -> Self {
-        Self { kept: Mutex::default(), weight_max }
+        Self { kept: Mutex::new((Map::default(), 0)), weight_max }
     }
 
     /// What is kept, or is read and kept.

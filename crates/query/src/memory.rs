@@ -12,8 +12,8 @@ use asof_model::{
 use roaring::RoaringBitmap;
 
 use crate::{
-    Candidates, CoverageKey, Direction, Edge, Event, EventAxis, EventRange, Key, Node, QueryError, Reader,
-    Recorded, Text,
+    Candidates, CoverageKey, Direction, Edge, Entitlements, Event, EventAxis, EventRange, Key, Node,
+    QueryError, Reader, Recorded, Text,
 };
 
 /// The first K records of some batches.
@@ -330,6 +330,33 @@ impl Reader for Memory {
             }
         }
         Ok(self.candidates(found))
+    }
+
+    fn matching(&self, resource: &str) -> Result<Option<Entitlements>, QueryError> {
+        let mut found: Vec<(u32, u64)> = Vec::new();
+        for (key, said) in &self.statements {
+            let Key::Node(node) = key else { continue };
+            let first = said.iter().find(|each| match &each.record.op {
+                StatementOp::Put(value) => value.entitlement().is_some_and(|said| {
+                    said.scopes.iter().any(|scope| asof_model::glob_matches(scope, resource))
+                }),
+                _ => false,
+            });
+            found.extend(first.map(|first| (node.ordinal, first.record.index)));
+        }
+        found.sort_unstable();
+        Ok(Some(found.into()))
+    }
+
+    fn ever_ended(&self, kind: NodeKind) -> Result<Option<Arc<RoaringBitmap>>, QueryError> {
+        let ended = self.statements.iter().filter_map(|(key, said)| match key {
+            Key::Node(node) if node.kind == kind => {
+                let ends = said.iter().any(|each| !matches!(each.record.op, StatementOp::Put(_)));
+                ends.then_some(node.ordinal)
+            }
+            _ => None,
+        });
+        Ok(Some(Arc::new(ended.collect())))
     }
 
     fn entangled(&self, privileges: PrivilegeSet) -> Result<RoaringBitmap, QueryError> {

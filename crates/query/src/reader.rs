@@ -7,6 +7,7 @@ use std::sync::Arc;
 use asof_model::{
     EdgeKind, Instant, Interval, NodeKind, Observation, Outcome, Privilege, PrivilegeSet, Statement, Timeline,
 };
+use asof_temporal::{EdgeList, End};
 use roaring::RoaringBitmap;
 
 use crate::QueryError;
@@ -53,6 +54,11 @@ pub enum Direction {
 
 /// A coverage: its ordinal, its source, its scope.
 pub type CoverageKey = (u32, Arc<str>, Arc<str>);
+
+/// For each node of a block a moment, and the index of the record that says so.
+pub type StatedSince = Arc<[(Instant, u64)]>;
+/// Entitlements by ordinal, each with the index of a record.
+pub type Entitlements = Arc<[(u32, u64)]>;
 
 /// What part of the events is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -180,6 +186,9 @@ pub struct Candidates {
     pub maybe: RoaringBitmap,
 }
 
+/// How many nodes [`Reader::stated_since`] tells about at once.
+pub const BLOCK: u32 = 1 << 10;
+
 /// Reads at a fixed ledger size K. [`crate::Known`] keeps what it reads.
 pub trait Reader: Send + Sync {
     /// K.
@@ -212,6 +221,50 @@ pub trait Reader: Send + Sync {
     /// The other ends of every edge of the kind that was ever stated (by whatever op) for the node, in no order.
     fn neighbours(&self, kind: EdgeKind, node: Node, direction: Direction)
     -> Result<Arc<[Node]>, QueryError>;
+
+    /// The edges of a kind of a node, one way, as rectangles over valid time and the ledger. What it says of records at or
+    /// beyond K is passed over by whoever reads it: the same list answers at every K.
+    fn edges(&self, kind: EdgeKind, node: Node, direction: Direction) -> Result<Arc<EdgeList>, QueryError> {
+        let mut others: Vec<Node> = self.neighbours(kind, node, direction)?.to_vec();
+        others.sort_unstable();
+        let mut list = EdgeList::default();
+        for other in others {
+            let (from, to) = match direction {
+                Direction::Out => (node, other),
+                Direction::In => (other, node),
+            };
+            let statements = self.statements(Key::Edge(Edge { kind, from, to }))?;
+            let statements: Vec<Statement> = statements.into_iter().map(|each| each.record).collect();
+            list.add(End { kind: other.kind, ordinal: other.ordinal }, &statements);
+        }
+        Ok(Arc::new(list))
+    }
+
+    /// The nodes of a kind of which some statement is no PUT: only these can be *deleted*. A superset is right; `None`:
+    /// all may be.
+    fn ever_ended(&self, kind: NodeKind) -> Result<Option<Arc<RoaringBitmap>>, QueryError> {
+        let _ = kind;
+        Ok(None)
+    }
+
+    /// Whether it keeps names and edges itself, so that to read them again is cheap.
+    fn keeps(&self) -> bool {
+        false
+    }
+
+    /// From when on a node surely exists, and the index of the record that says so, for each of [`BLOCK`] nodes of a kind,
+    /// of those that are never *deleted*. `None`: nothing is kept that would tell.
+    fn stated_since(&self, kind: NodeKind, block: u32) -> Result<Option<StatedSince>, QueryError> {
+        let _ = (kind, block);
+        Ok(None)
+    }
+
+    /// The resources that the scopes of an entitlement name, where every statement on it that gives scopes gives the same
+    /// ones, all of them ids of resources: whenever its state is a value, these are what it is on. `None` in every other case.
+    fn scoped(&self, entitlement: u32) -> Result<Option<Arc<[u32]>>, QueryError> {
+        let _ = entitlement;
+        Ok(None)
+    }
 
     /// Every coverage ever stated, as (ordinal, source, scope), in order of first appearance.
     fn coverages(&self) -> Result<Arc<[CoverageKey]>, QueryError>;
@@ -273,9 +326,9 @@ pub trait Reader: Send + Sync {
     /// `maybe`: knowledge K cuts what is kept about them.
     fn direct_holders(&self, privileges: PrivilegeSet, during: Interval) -> Result<Candidates, QueryError>;
 
-    /// Identities that themselves HOLD, or ever held, an entitlement with a scope that matches this resource, now or ever.
-    /// A superset is right; `None`: nothing is kept that would tell.
-    fn holders_on(&self, resource: &str) -> Result<Option<RoaringBitmap>, QueryError> {
+    /// Entitlements (by ordinal, in that order) that some record gave a scope that matches this resource, each with the
+    /// index of the first such record, which may be K or more. A superset is right; `None`: nothing is kept that would tell.
+    fn matching(&self, resource: &str) -> Result<Option<Entitlements>, QueryError> {
         let _ = resource;
         Ok(None)
     }

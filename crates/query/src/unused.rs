@@ -50,10 +50,24 @@ impl Known {
         event: &Event,
         used: &mut impl FnMut(Pair),
     ) -> Result<(), QueryError> {
+        // Most pairs are of entitlements that never had a scope that matches: no text of theirs is looked at.
+        let matching = match event.resource {
+            Some(resource) => self.scoped_on(resource)?,
+            None => None,
+        };
+        let never = |pair: &Pair| {
+            matching.as_ref().is_some_and(|matching| {
+                matching.binary_search_by_key(&pair.held.node.ordinal, |each| each.0).is_err()
+            })
+        };
+        if open.iter().all(never) {
+            return Ok(());
+        }
         let resource = self.id_of(NodeKind::Resource, event.resource)?;
         let action = event.action.map(|text| self.text(text)).transpose()?;
         let uses = |pair: &Pair| {
             may_use(event.privilege, pair.privilege)
+                && !never(pair)
                 && pair.held.value.entitlement().is_some_and(|said| {
                     on_its_resource(said, resource.as_deref()) && speaks_of(said, action.as_deref())
                 })

@@ -328,6 +328,12 @@ impl<'a> Pending<'a> {
         Ok(merged.into_iter().collect())
     }
 
+    /// The keys of a family that change.
+    pub fn touched(&self, family: Family) -> impl Iterator<Item = &[u8]> {
+        let of_family = self.rows.range((family, Vec::new())..).take_while(move |row| row.0.0 == family);
+        of_family.map(|row| row.0.1.as_slice())
+    }
+
     /// Writes everything, atomically and synced.
     pub fn commit(self) -> Result<(), StorageError> {
         let mut batch = WriteBatch::default();

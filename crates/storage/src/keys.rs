@@ -135,6 +135,14 @@ pub(crate) fn name(space: Space, ordinal: u32) -> Vec<u8> {
     key
 }
 
+/// The space and the ordinal.
+pub(crate) fn name_from(key: &[u8]) -> Result<(Space, u32), StorageError> {
+    let mut from = Decoder::new("key of a name", key);
+    let number = from.byte()?;
+    let space = Space::ALL.into_iter().find(|space| space.number() == number);
+    Ok((space.ok_or_else(|| from.wrong("unknown space"))?, from.u32()?))
+}
+
 pub(crate) fn space_prefix(space: Space) -> [u8; 1] {
     [space.number()]
 }
@@ -143,6 +151,13 @@ pub(crate) fn discovered(node: NodeKey, index: u64) -> Vec<u8> {
     let mut key = discovered_prefix(node);
     key.extend(index.to_be_bytes());
     key
+}
+
+/// The node, and the index.
+pub(crate) fn discovered_from(key: &[u8]) -> Result<(NodeKey, u64), StorageError> {
+    let mut from = Decoder::new("key of a discovery", key);
+    let kind = NodeKind::from_number(from.byte()?).ok_or_else(|| from.wrong("unknown node kind"))?;
+    Ok((NodeKey { kind, ordinal: from.u32()? }, from.u64()?))
 }
 
 pub(crate) fn discovered_prefix(node: NodeKey) -> Vec<u8> {
@@ -224,6 +239,12 @@ pub(crate) fn scope_prefix(glob: bool, fingerprint: &[u8; 16]) -> Vec<u8> {
 /// All rows of globs.
 pub(crate) const SCOPE_GLOBS: [u8; 1] = [1];
 
+/// Whether it is a glob's, and the fingerprint.
+pub(crate) fn scope_of(key: &[u8]) -> Result<(bool, [u8; 16]), StorageError> {
+    let mut from = Decoder::new("key of a scope", key);
+    Ok((from.byte()? != 0, from.array()?))
+}
+
 pub(crate) fn scope_from(key: &[u8]) -> Result<u32, StorageError> {
     let mut from = Decoder::new("key of a scope", key);
     from.take(17)?;
@@ -237,11 +258,12 @@ pub(crate) fn by_source(source: u32, of: TimelineKey) -> Vec<u8> {
     key
 }
 
-/// `adjacency`: edge kind, way (0 out, 1 in), the node, the other end.
-pub(crate) fn adjacent(kind: EdgeKind, incoming: bool, node: NodeKey, other: NodeKey) -> Vec<u8> {
+/// `adjacency`: edge kind, way (0 out, 1 in), the node, the other end, the ledger index of a statement.
+pub(crate) fn adjacent(kind: EdgeKind, incoming: bool, node: NodeKey, other: NodeKey, index: u64) -> Vec<u8> {
     let mut key = adjacent_prefix(kind, incoming, node);
     key.push(other.kind.number());
     key.extend(other.ordinal.to_be_bytes());
+    key.extend(index.to_be_bytes());
     key
 }
 
@@ -251,11 +273,21 @@ pub(crate) fn adjacent_prefix(kind: EdgeKind, incoming: bool, node: NodeKey) -> 
     key
 }
 
-pub(crate) fn adjacent_from(key: &[u8]) -> Result<NodeKey, StorageError> {
+/// The other end, and the index.
+pub(crate) fn adjacent_from(key: &[u8]) -> Result<(NodeKey, u64), StorageError> {
     let mut from = Decoder::new("key of an adjacency", key);
     from.take(7)?;
     let kind = NodeKind::from_number(from.byte()?).ok_or_else(|| from.wrong("unknown node kind"))?;
-    Ok(NodeKey { kind, ordinal: from.u32()? })
+    Ok((NodeKey { kind, ordinal: from.u32()? }, from.u64()?))
+}
+
+/// What [`adjacent_prefix`] was made of.
+pub(crate) fn adjacent_of(key: &[u8]) -> Result<(EdgeKind, bool, NodeKey), StorageError> {
+    let mut from = Decoder::new("key of an adjacency", key);
+    let kind = EdgeKind::from_number(from.byte()?).ok_or_else(|| from.wrong("unknown edge kind"))?;
+    let incoming = from.byte()? != 0;
+    let node = NodeKind::from_number(from.byte()?).ok_or_else(|| from.wrong("unknown node kind"))?;
+    Ok((kind, incoming, NodeKey { kind: node, ordinal: from.u32()? }))
 }
 
 /// The axes along which events are kept.

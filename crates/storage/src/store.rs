@@ -13,10 +13,12 @@ use crate::canonical;
 use crate::codec::Decoder;
 use crate::db::{Db, Family, Pending, Recovery};
 use crate::error::{StorageError, corrupt};
+use crate::kept::{KEPT_BYTES, Kept};
 use crate::keys;
 use crate::ledger::{self, Header, LedgerReader};
 use crate::parts::{self, BLOCK_BYTES, Parts};
 use crate::pieces::Pieces;
+use crate::posture::touched;
 use crate::views::{Views, event_id_key};
 
 /// The version of everything on disk. FORMAT.md has its history.
@@ -35,6 +37,7 @@ pub struct Store {
     pieces: Pieces,
     published: Arc<AtomicU64>,
     pub(crate) parts: Arc<Parts>,
+    pub(crate) kept: Arc<Kept>,
 }
 
 /// What a batch came to.
@@ -133,7 +136,8 @@ impl Store {
         }
         let (path, pieces) = (path.to_owned(), Pieces::DEFAULT);
         let parts = Arc::new(Parts::new(&db, BLOCK_BYTES)?);
-        Ok(Self { db: Arc::new(db), path, pieces, published: Arc::default(), parts })
+        let kept = Arc::new(Kept::new(KEPT_BYTES));
+        Ok(Self { db: Arc::new(db), path, pieces, published: Arc::default(), parts, kept })
     }
 
     /// Where it is.
@@ -426,8 +430,13 @@ impl Group<'_> {
         if !self.pending.is_empty() {
             self.views.finish(&mut self.pending)?;
             put_position(&mut self.pending, (self.frontier.size(), *self.batches));
+            let touched = touched(&self.pending)?;
             self.pending.commit()?;
             self.views.committed();
+            // Before the size is published: who reads at it finds nothing in memory that lacks these rows.
+            for key in &touched {
+                self.store.kept.forget(key);
+            }
         }
         let size = self.frontier.size();
         self.store.published.store(size, Ordering::Release);

@@ -1,9 +1,11 @@
 //! Temporal bitmaps and blocks of events as pure data. Knows neither keys nor storage: it is given bytes and gives bytes.
 
 mod block;
+mod edges;
 mod intervals;
 mod segment;
 
 pub use block::{Block, BlockHead, Groups, MEMBERS, Member, NONE, Row};
+pub use edges::{EdgeList, End, Rectangle, STATEMENTS_MAX, some_value, values};
 pub use intervals::{difference, normalise};
 pub use segment::{DecodeError, SEGMENT_CHANGES_MAX, Segment};

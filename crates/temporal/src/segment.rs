@@ -50,6 +50,11 @@ impl Segment {
         members
     }
 
+    /// About the bytes that it takes in memory.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + self.base.serialized_size() + self.flips.capacity() * size_of::<(Instant, u32)>()
+    }
+
     /// Flips the ordinal over the part of the stretch that lies in the segment, which ends before `end`.
     pub fn flip(&mut self, ordinal: u32, stretch: Interval, end: Instant) {
         if stretch.from <= self.start {

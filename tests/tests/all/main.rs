@@ -15,6 +15,7 @@ mod load;
 mod meanwhile;
 mod metamorphic;
 mod naive;
+mod old;
 mod packed;
 mod paging;
 mod points;

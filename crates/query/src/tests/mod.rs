@@ -8,6 +8,7 @@ mod plans;
 mod presence;
 mod reach;
 mod walks;
+mod work;
 
 use std::sync::Arc;
 

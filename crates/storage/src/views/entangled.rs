@@ -1,5 +1,8 @@
 //! Identities for which their own ALLOWs do not decide: those with a MEMBER_OF edge ever, and those with a DENY for a
-//! privilege ever. One bitmap each, for all of time: a superset, so that a closer look is never spared wrongly.
+//! privilege ever; and the nodes of each kind that may ever be *deleted*. One bitmap each, for all of time: a superset, so
+//! that a closer look is never spared wrongly.
+
+use std::collections::HashMap;
 
 use asof_model::{EdgeKind, Effect, NodeKind, Op, PrivilegeSet, RecordBody, StatementOp};
 use roaring::RoaringBitmap;
@@ -11,11 +14,17 @@ use crate::keys::{self, NodeKey, TimelineKey};
 
 /// The set of those with a MEMBER_OF edge; others have the number of the privilege denied.
 pub(crate) const MEMBERS: u8 = 0;
-const SETS: usize = 16;
+/// With a node kind's number: the set of those nodes of which some statement is no PUT. Others are never *deleted*.
+pub(crate) const ENDED: u8 = 16;
+const SETS: usize = 24;
+/// Entitlements of which the writer keeps what they ever denied.
+const ENTITLEMENTS_KEPT: usize = 1 << 18;
 
 pub(crate) struct Entangled {
     sets: Vec<RoaringBitmap>,
     changed: [bool; SETS],
+    /// What entitlements ever denied, as far as it was asked for.
+    denied: HashMap<u32, PrivilegeSet>,
 }
 
 impl Entangled {
@@ -27,7 +36,7 @@ impl Entangled {
                     .map_err(|_| corrupt("entangled: holds no roaring bitmap"))?;
             }
         }
-        Ok(Self { sets, changed: [false; SETS] })
+        Ok(Self { sets, changed: [false; SETS], denied: HashMap::new() })
     }
 
     fn insert(&mut self, number: u8, ordinal: u32) {
@@ -41,6 +50,20 @@ impl Entangled {
         for privilege in privileges.iter() {
             self.insert(privilege.number(), ordinal);
         }
+    }
+}
+
+impl Entangled {
+    fn denied(&mut self, entitlement: NodeKey, pending: &Pending<'_>) -> Result<PrivilegeSet, StorageError> {
+        if let Some(found) = self.denied.get(&entitlement.ordinal) {
+            return Ok(*found);
+        }
+        let found = denied(entitlement, pending)?;
+        if self.denied.len() >= ENTITLEMENTS_KEPT {
+            self.denied.clear();
+        }
+        self.denied.insert(entitlement.ordinal, found);
+        Ok(found)
     }
 }
 
@@ -61,13 +84,20 @@ fn denied(entitlement: NodeKey, pending: &Pending<'_>) -> Result<PrivilegeSet, S
 impl View for Entangled {
     fn apply(&mut self, batch: &Resolved<'_>, pending: &mut Pending<'_>) -> Result<(), StorageError> {
         for each in &batch.records {
+            if let Ids::Fact(TimelineKey::Node(node)) = &each.ids
+                && node.kind == NodeKind::Entitlement
+            {
+                self.denied.remove(&node.ordinal);
+            }
+        }
+        for each in &batch.records {
             let (Ids::Fact(key), RecordBody::Fact(fact)) = (&each.ids, &each.record.body) else { continue };
             match (*key, &fact.op) {
                 (TimelineKey::Edge { kind: EdgeKind::MemberOf, from, .. }, _) => {
                     self.insert(MEMBERS, from.ordinal);
                 }
                 (TimelineKey::Edge { kind: EdgeKind::Holds, from, to }, Op::Put(_)) => {
-                    let privileges = denied(to, pending)?;
+                    let privileges = self.denied(to, pending)?;
                     self.insert_all(privileges, from.ordinal);
                 }
                 (TimelineKey::Node(node), Op::Put(value)) if node.kind == NodeKind::Entitlement => {
@@ -76,8 +106,11 @@ impl View for Entangled {
                     };
                     let holders = keys::adjacent_prefix(EdgeKind::Holds, true, node);
                     for (key, _) in pending.prefixed(Family::Adjacency, &holders)? {
-                        self.insert_all(said.privileges, keys::adjacent_from(&key)?.ordinal);
+                        self.insert_all(said.privileges, keys::adjacent_from(&key)?.0.ordinal);
                     }
+                }
+                (TimelineKey::Node(node), Op::Delete | Op::End) => {
+                    self.insert(ENDED + node.kind.number(), node.ordinal);
                 }
                 _ => {}
             }

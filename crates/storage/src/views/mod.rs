@@ -14,11 +14,11 @@ use asof_model::{Record, RecordBody};
 
 pub(crate) use dictionary::{Dictionary, parse_name};
 pub(crate) use digest::digest;
-pub(crate) use entangled::MEMBERS;
+pub(crate) use entangled::{ENDED, MEMBERS};
 pub(crate) use events::{CLASSES, class, day_of, head_class, of_class};
 pub(crate) use posture::decode_revision;
 pub(crate) use scopes::{decode_scope, fingerprint};
-pub(crate) use timelines::decode_statement;
+pub(crate) use timelines::{decode_edge, decode_statement};
 
 use crate::codec::Encoder;
 use crate::db::{Db, Family, Pending};

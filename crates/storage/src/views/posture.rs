@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use asof_model::{
-    EdgeKind, Effect, Instant, Interval, NodeKind, Privilege, RecordBody, State, Statement, Timeline,
+    EdgeKind, Effect, Instant, Interval, NodeKind, Privilege, RecordBody, State, Statement, StatementOp,
+    Timeline, Value,
 };
-use asof_temporal::{Segment, difference, normalise};
+use asof_temporal::{Segment, difference, normalise, some_value, values};
 
-use super::{Ids, Resolved, View, decode_statement};
+use super::{Ids, Resolved, View, decode_edge, decode_statement};
 use crate::codec::{Decoder, Encoder};
 use crate::db::{Family, Pending};
 use crate::error::{StorageError, corrupt};
@@ -24,83 +25,131 @@ pub(crate) struct Posture {
     segments: BTreeMap<(Privilege, Instant), Segment>,
     loaded: BTreeSet<Privilege>,
     changed: BTreeSet<(Privilege, Instant)>,
+    allows: HashMap<u32, Both<Arc<Membership>>>,
+}
+
+/// Entitlements of which the writer keeps when they allow what.
+const ENTITLEMENTS_KEPT: usize = 1 << 18;
+
+/// What is before a batch, and what is after it.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Both<T> {
+    before: T,
+    after: T,
 }
 
 /// Timelines before and after a batch, each resolved once for the batch.
 struct Timelines<'a, 'b> {
     pending: &'a Pending<'b>,
     first: u64,
-    memo: HashMap<(TimelineKey, bool), Arc<Timeline>>,
-    allows: HashMap<(NodeKey, bool), Arc<Membership>>,
+    /// When entitlements allow each privilege; what no batch spoke of since stays for later ones.
+    allows: &'a mut HashMap<u32, Both<Arc<Membership>>>,
+    some: Arc<Value>,
 }
 
 impl Timelines<'_, '_> {
-    fn of(&mut self, key: TimelineKey, after: bool) -> Result<Arc<Timeline>, StorageError> {
-        if let Some(found) = self.memo.get(&(key, after)) {
-            return Ok(Arc::clone(found));
+    fn resolve(&self, statements: &[Statement]) -> Both<Timeline> {
+        let before = statements.partition_point(|each| each.index < self.first);
+        Both {
+            before: Timeline::resolve(statements.get(..before).unwrap_or_default()),
+            after: Timeline::resolve(statements),
         }
+    }
+
+    fn of_node(&self, node: NodeKey) -> Result<Both<Timeline>, StorageError> {
         let mut statements: Vec<Statement> = Vec::new();
-        for (row, value) in self.pending.prefixed(Family::Statements, &keys::timeline(key))? {
-            let (_, index) = keys::statement_from(&row)?;
-            if after || index < self.first {
-                statements.push(decode_statement(index, &value)?);
-            }
+        let prefix = keys::timeline(TimelineKey::Node(node));
+        for (row, value) in self.pending.prefixed(Family::Statements, &prefix)? {
+            statements.push(decode_statement(keys::statement_from(&row)?.1, &value)?);
         }
-        let timeline = Arc::new(Timeline::resolve(&statements));
-        self.memo.insert((key, after), Arc::clone(&timeline));
-        Ok(timeline)
+        Ok(self.resolve(&statements))
     }
 
     /// When an entitlement's state is an ALLOW with each privilege.
-    fn allows(&mut self, entitlement: NodeKey, after: bool) -> Result<Arc<Membership>, StorageError> {
-        if let Some(found) = self.allows.get(&(entitlement, after)) {
-            return Ok(Arc::clone(found));
+    fn allows(&mut self, entitlement: NodeKey) -> Result<Both<Arc<Membership>>, StorageError> {
+        if let Some(found) = self.allows.get(&entitlement.ordinal) {
+            return Ok(found.clone());
         }
-        let timeline = self.of(TimelineKey::Node(entitlement), after)?;
-        let mut allows = Membership::default();
-        for (from, to, state) in timeline.versions() {
-            let Some(said) = state.value().and_then(|value| value.entitlement()) else { continue };
-            if said.effect == Effect::Allow {
-                for privilege in said.privileges.iter().filter(|privilege| privilege.can_be_held()) {
-                    allows[place(privilege)].extend(Interval::new(from, to));
-                }
-            }
-        }
-        let allows = Arc::new(allows.map(normalise));
-        self.allows.insert((entitlement, after), Arc::clone(&allows));
-        Ok(allows)
+        let Both { before, after } = self.of_node(entitlement)?;
+        let (before, after) = (allowed(&before), allowed(&after));
+        let (before, after) = (Arc::new(before), Arc::new(after));
+        let found = Both { after: if before == after { Arc::clone(&before) } else { after }, before };
+        self.allows.insert(entitlement.ordinal, found.clone());
+        Ok(found)
     }
 
     /// When a node's state is *deleted*.
-    fn deleted(&mut self, node: NodeKey, after: bool) -> Result<Vec<Interval>, StorageError> {
-        let timeline = self.of(TimelineKey::Node(node), after)?;
-        let deleted = timeline.versions().into_iter().filter(|version| *version.2 == State::Deleted);
-        Ok(deleted.filter_map(|(from, to, _)| Interval::new(from, to)).collect())
+    fn deleted(&self, node: NodeKey) -> Result<Both<Vec<Interval>>, StorageError> {
+        let Both { before, after } = self.of_node(node)?;
+        let when = |timeline: &Timeline| {
+            let deleted = timeline.versions().into_iter().filter(|version| *version.2 == State::Deleted);
+            deleted.filter_map(|(from, to, _)| Interval::new(from, to)).collect()
+        };
+        Ok(Both { before: when(&before), after: when(&after) })
     }
 
     /// When an identity holds each privilege by itself.
-    fn membership(&mut self, identity: NodeKey, after: bool) -> Result<Membership, StorageError> {
-        let mut found = Membership::default();
-        let alive = complement(&self.deleted(identity, after)?);
-        let edges = self
-            .pending
-            .prefixed(Family::Adjacency, &keys::adjacent_prefix(EdgeKind::Holds, false, identity))?;
-        for (row, _) in edges {
-            let entitlement = keys::adjacent_from(&row)?;
-            let key = TimelineKey::Edge { kind: EdgeKind::Holds, from: identity, to: entitlement };
-            let edge = self.of(key, after)?;
-            let held = edge.versions().into_iter().filter(|version| version.2.is_value());
-            let held: Vec<Interval> = held.filter_map(|(from, to, _)| Interval::new(from, to)).collect();
-            let held = intersection(&normalise(held), &alive);
-            if held.is_empty() {
+    fn membership(&mut self, identity: NodeKey) -> Result<Both<Membership>, StorageError> {
+        let mut found = Both::<Membership>::default();
+        let deleted = self.deleted(identity)?;
+        let alive = Both { before: complement(&deleted.before), after: complement(&deleted.after) };
+        let prefix = keys::adjacent_prefix(EdgeKind::Holds, false, identity);
+        let mut edges: Vec<(NodeKey, Statement)> = Vec::new();
+        for (row, value) in self.pending.prefixed(Family::Adjacency, &prefix)? {
+            let (entitlement, index) = keys::adjacent_from(&row)?;
+            edges.push((entitlement, decode_edge(index, &value, &self.some)?));
+        }
+        for edge in edges.chunk_by(|one, other| one.0 == other.0) {
+            let Some((entitlement, _)) = edge.first() else { continue };
+            let held = match edge {
+                [(_, only)] => self.once(only),
+                many => {
+                    let statements: Vec<_> = many.iter().map(|(_, statement)| statement.clone()).collect();
+                    let Both { before, after } = self.resolve(&statements);
+                    Both { before: values(&before), after: values(&after) }
+                }
+            };
+            let held = Both {
+                before: intersection(&held.before, &alive.before),
+                after: intersection(&held.after, &alive.after),
+            };
+            if held.before.is_empty() && held.after.is_empty() {
                 continue;
             }
-            let allows = self.allows(entitlement, after)?;
-            for (of_privilege, allowed) in found.iter_mut().zip(allows.iter()) {
-                of_privilege.extend(intersection(&held, allowed));
+            let allows = self.allows(*entitlement)?;
+            add(&mut found.before, &held.before, &allows.before);
+            add(&mut found.after, &held.after, &allows.after);
+        }
+        Ok(Both { before: found.before.map(normalise), after: found.after.map(normalise) })
+    }
+
+    /// When an edge of one statement is so.
+    fn once(&self, only: &Statement) -> Both<Vec<Interval>> {
+        let put = matches!(only.op, StatementOp::Put(_));
+        let after: Vec<_> = Interval::new(only.from, only.to).filter(|_| put).into_iter().collect();
+        Both { before: if only.index < self.first { after.clone() } else { Vec::new() }, after }
+    }
+}
+
+/// When a timeline is an ALLOW with each privilege.
+fn allowed(timeline: &Timeline) -> Membership {
+    let mut allows = Membership::default();
+    for (from, to, state) in timeline.versions() {
+        let Some(said) = state.value().and_then(|value| value.entitlement()) else { continue };
+        if said.effect == Effect::Allow {
+            for privilege in said.privileges.iter().filter(|privilege| privilege.can_be_held()) {
+                allows[place(privilege)].extend(Interval::new(from, to));
             }
         }
-        Ok(found.map(normalise))
+    }
+    allows.map(normalise)
+}
+
+fn add(to: &mut Membership, held: &[Interval], allows: &Membership) {
+    for (of_privilege, allowed) in to.iter_mut().zip(allows.iter()) {
+        if !allowed.is_empty() {
+            of_privilege.extend(intersection(held, allowed));
+        }
     }
 }
 
@@ -125,23 +174,37 @@ fn complement(of: &[Interval]) -> Vec<Interval> {
 impl View for Posture {
     fn apply(&mut self, batch: &Resolved<'_>, pending: &mut Pending<'_>) -> Result<(), StorageError> {
         let changes = {
-            let mut timelines = Timelines {
-                pending,
-                first: batch.header.first,
-                memo: HashMap::new(),
-                allows: HashMap::new(),
-            };
+            for each in &batch.records {
+                if let Ids::Fact(TimelineKey::Node(node)) = &each.ids
+                    && node.kind == NodeKind::Entitlement
+                {
+                    self.allows.remove(&node.ordinal);
+                }
+            }
+            if self.allows.len() > ENTITLEMENTS_KEPT {
+                self.allows.clear();
+            }
+            let (first, some) = (batch.header.first, some_value());
+            let mut timelines = Timelines { pending, first, allows: &mut self.allows, some };
             let mut changes: BTreeMap<Privilege, Vec<(u32, Interval)>> = BTreeMap::new();
             for ordinal in touched(batch, &mut timelines)? {
                 let identity = NodeKey { kind: NodeKind::Identity, ordinal };
-                let before = timelines.membership(identity, false)?;
-                let after = timelines.membership(identity, true)?;
+                let Both { before, after } = timelines.membership(identity)?;
                 for (privilege, (before, after)) in Privilege::HELD.iter().zip(before.iter().zip(&after)) {
                     let stretches = difference(before, after);
                     if !stretches.is_empty() {
                         let of_privilege = changes.entry(*privilege).or_default();
                         of_privilege.extend(stretches.into_iter().map(|stretch| (ordinal, stretch)));
                     }
+                }
+            }
+            // What is after this batch is before the next one.
+            for each in &batch.records {
+                if let Ids::Fact(TimelineKey::Node(node)) = &each.ids
+                    && node.kind == NodeKind::Entitlement
+                    && let Some(of_entitlement) = self.allows.get_mut(&node.ordinal)
+                {
+                    of_entitlement.before = Arc::clone(&of_entitlement.after);
                 }
             }
             changes
@@ -183,7 +246,13 @@ impl View for Posture {
 
 impl Posture {
     pub fn new(segment_changes: usize) -> Self {
-        Self { segment_changes, segments: BTreeMap::new(), loaded: BTreeSet::new(), changed: BTreeSet::new() }
+        Self {
+            segment_changes,
+            segments: BTreeMap::new(),
+            loaded: BTreeSet::new(),
+            changed: BTreeSet::new(),
+            allows: HashMap::new(),
+        }
     }
 
     /// The segments of a privilege stay in memory once it changes: some hundred kilobytes each for 100,000 identities.
@@ -240,13 +309,17 @@ fn touched(batch: &Resolved<'_>, timelines: &mut Timelines<'_, '_>) -> Result<BT
     }
     for node in nodes {
         if node.kind == NodeKind::Identity {
-            if timelines.deleted(node, false)? != timelines.deleted(node, true)? {
+            let deleted = timelines.deleted(node)?;
+            if deleted.before != deleted.after {
                 identities.insert(node.ordinal);
             }
-        } else if timelines.allows(node, false)? != timelines.allows(node, true)? {
+            continue;
+        }
+        let allows = timelines.allows(node)?;
+        if allows.before != allows.after {
             let holders = keys::adjacent_prefix(EdgeKind::Holds, true, node);
             for (row, _) in timelines.pending.prefixed(Family::Adjacency, &holders)? {
-                identities.insert(keys::adjacent_from(&row)?.ordinal);
+                identities.insert(keys::adjacent_from(&row)?.0.ordinal);
             }
         }
     }
