@@ -75,6 +75,7 @@ impl Client {
             .map(|number| Ok(question.body(subjects.nth(question.of, number)?)))
             .collect::<Result<_, Failure>>()?;
         for round in 0..=rounds {
+            self.advance()?;
             for body in &bodies {
                 let asked = self.ask(body).map_err(|why| format!("{}: {why}", question.name))?;
                 if round == 0 {
@@ -110,6 +111,7 @@ impl Client {
     ) -> Result<(Samples, f64), Failure> {
         let (mut ms, mut sizes) = (Vec::new(), 0);
         for round in 0..=rounds {
+            self.advance()?;
             for body in bodies {
                 let asked = self.ask(body).map_err(|why| format!("{}: {why}", question.name))?;
                 if round == 0 {
@@ -126,6 +128,7 @@ impl Client {
     pub fn time_bodies(&self, bodies: &[Value], rounds: usize) -> Result<Samples, Failure> {
         let mut ms = Vec::new();
         for round in 0..=rounds {
+            self.advance()?;
             for body in bodies {
                 let asked = self.ask(body)?;
                 if round > 0 {
@@ -134,6 +137,29 @@ impl Client {
             }
         }
         Ok(Samples::new(ms))
+    }
+
+    /// Writes one record that no question is about: the server keeps whole answers for those who page through them, and one
+    /// of the round before must not answer for this one.
+    fn advance(&self) -> Result<(), Failure> {
+        let address = self.server.trim_end_matches("/graphql").to_owned();
+        let at = asof_server::sample::workload::SPAN.from;
+        let mut seen = asof_model::Observation::new("benchmark", at, asof_model::Privilege::Other);
+        seen.outcome = asof_model::Outcome::Error;
+        let source = "benchmark/rounds".to_owned();
+        let batch = asof_model::Batch {
+            source,
+            batch_id: String::new(),
+            facts: Vec::new(),
+            observations: vec![seen],
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let mut client = asof_grpc::client::connect(&address, &self.tenant).await?;
+            let mut receipts = client.write(tokio_stream::iter([batch])).await?;
+            tokio_stream::StreamExt::next(&mut receipts).await.ok_or("no receipt")??;
+            Ok(())
+        })
     }
 
     /// Asks once; an answer with errors is a failure.

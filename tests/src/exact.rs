@@ -144,7 +144,7 @@ fn of_one(question: &Question, known: &Known, t: Instant, whole: bool, subjects:
             })
             .collect(),
         Question::Unused { filter, .. } => known
-            .unused(t, node()?, filter)?
+            .unused(t, node()?, filter, asof_query::Told::ALL)?
             .into_iter()
             .map(|each| {
                 Ok(unused_row(&id(known, each.entitlement)?, each.privilege, each.held_since, each.last_used))

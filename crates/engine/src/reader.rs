@@ -262,6 +262,20 @@ impl Reader for StoreReader {
         self.store.seen(true, &wanted(classes), during, self.size).map(Some).map_err(failed)
     }
 
+    fn mortal(&self) -> Result<Option<Arc<RoaringBitmap>>, QueryError> {
+        self.store.mortal().map(Some).map_err(failed)
+    }
+
+    fn secrets_used_from(
+        &self,
+        from: &[(u32, Instant)],
+        classes: Classes<'_>,
+        to: Instant,
+    ) -> Result<Option<RoaringBitmap>, QueryError> {
+        let found = self.store.secrets_seen_from(from, &wanted(classes), to, self.size);
+        found.map(Some).map_err(failed)
+    }
+
     fn newly_seen(
         &self,
         role: Role,

@@ -238,6 +238,7 @@ node!(
         /// to and at asOf, whatever the window.
         async fn unused(
             &self,
+            context: &Context<'_>,
             during: Window,
             privileges: Option<Vec<Privilege>>,
         ) -> Result<Vec<UnusedPrivilege>, Failure> {
@@ -246,7 +247,10 @@ node!(
                 during: during.read().under("during")?,
             };
             let moment = &self.0.moment;
-            let found = moment.known.unused(moment.at(), self.0.node, &filter)?;
+            let ahead = context.look_ahead();
+            let wants = |field| ahead.field(field).exists();
+            let told = query::Told { held_since: wants("heldSince"), last_used: wants("lastUsed") };
+            let found = moment.known.unused(moment.at(), self.0.node, &filter, told)?;
             found.iter().map(|unused| UnusedPrivilege::show(unused, moment)).collect()
         }
 

@@ -53,5 +53,5 @@ pub use limits::{ENTRIES_MAX, FILTER_MEMBERS_MAX, HOPS_MAX, STEPS_MAX, Tuning};
 pub use lists::FacetBy;
 pub use paths::{Step, StepKind};
 pub use reader::*;
-pub use unused::Unused;
+pub use unused::{Told, Unused};
 pub use uses::{NewSource, Source};

@@ -366,6 +366,23 @@ pub trait Reader: Send + Sync {
         Ok(None)
     }
 
+    /// Secrets that may ever be dead themselves; a superset is right. `None`: nothing is kept that would tell.
+    fn mortal(&self) -> Result<Option<Arc<RoaringBitmap>>, QueryError> {
+        Ok(None)
+    }
+
+    /// Of these secrets, each with a moment, those with such an observation from that moment on and before `to`; `None`:
+    /// nothing is kept that would tell.
+    fn secrets_used_from(
+        &self,
+        from: &[(u32, Instant)],
+        classes: Classes<'_>,
+        to: Instant,
+    ) -> Result<Option<RoaringBitmap>, QueryError> {
+        let _ = (from, classes, to);
+        Ok(None)
+    }
+
     /// Nodes of which the earliest SUCCESS observation from some source lies in the interval, while their own earliest one
     /// is before it; `None`: nothing is kept that would tell.
     fn newly_seen(

@@ -44,7 +44,7 @@ impl Known {
     }
 
     /// Dead or, where survivors count, a survivor: not dead itself, and one that it descends from is.
-    fn dead_or_survivor(
+    pub(crate) fn dead_or_survivor(
         &self,
         ordinal: u32,
         survivors: bool,

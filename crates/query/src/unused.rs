@@ -12,7 +12,7 @@ use crate::limits::keep;
 use crate::on::speaks_of;
 use crate::span::whole;
 use crate::used::may_use;
-use crate::{Event, EventAxis, Known, Node, QueryError, UnusedWhere, sets};
+use crate::{Classes, Event, EventAxis, Known, Node, QueryError, UnusedWhere, sets};
 
 /// A privilege that could be taken away.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,20 @@ pub struct Unused {
     pub held_since: Instant,
     /// The latest such use up to and at T, whatever the window.
     pub last_used: Option<Instant>,
+}
+
+/// What of an [`Unused`] is wanted beside who and what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    /// [`Unused::held_since`].
+    pub held_since: bool,
+    /// [`Unused::last_used`].
+    pub last_used: bool,
+}
+
+impl Told {
+    /// All of it.
+    pub const ALL: Self = Self { held_since: true, last_used: true };
 }
 
 /// A held entitlement and a privilege of it.
@@ -99,7 +113,7 @@ impl Known {
             return Ok(open);
         }
         let mut tried: BTreeSet<UseKey> = BTreeSet::new();
-        self.scan(EventAxis::Identity(i), window, false, |event| {
+        self.scan_of(EventAxis::Identity(i), window, false, uses_of(asked), |event| {
             if event.outcome == Outcome::Success && tried.insert(use_key(event)) {
                 self.take_used(&mut open, event, &mut drop)?;
             }
@@ -108,12 +122,14 @@ impl Known {
         Ok(open)
     }
 
-    /// What is held at T and not used in the window, by entitlement, then privilege.
+    /// What is held at T and not used in the window, by entitlement, then privilege. Of what `told` leaves out, `held_since`
+    /// is T and `last_used` is `None`: both take reading what came before the window.
     pub fn unused(
         &self,
         t: Instant,
         identity: Node,
         filter: &UnusedWhere,
+        told: Told,
     ) -> Result<Vec<Unused>, QueryError> {
         let window = filter.during.bounds(t)?;
         let i = identity.ordinal;
@@ -121,17 +137,20 @@ impl Known {
         let mut found = Vec::with_capacity(open.len());
         for pair in &open {
             let (entitlement, privilege) = (pair.held.node, pair.privilege);
-            let held_since = self
-                .since(t, |at, span| self.holds_through(i, entitlement, sets::only(privilege), at, span))?;
+            let holds = |at: Instant, span: &mut Interval| {
+                self.holds_through(i, entitlement, sets::only(privilege), at, span)
+            };
+            let held_since = if told.held_since { self.since(t, holds)? } else { t };
             found.push(Unused { entitlement, privilege, held_since, last_used: None });
         }
-        if open.is_empty() {
+        if open.is_empty() || !told.last_used {
             return Ok(found);
         }
         let up_to_now =
             Interval { from: Instant::BEGINNING, to: Instant::from_nanos(t.nanos().saturating_add(1)) };
         let mut tried: BTreeSet<UseKey> = BTreeSet::new();
-        self.scan(EventAxis::Identity(i), up_to_now, true, |event| {
+        let asked = filter.privileges.unwrap_or_else(sets::held);
+        self.scan_of(EventAxis::Identity(i), up_to_now, true, uses_of(asked), |event| {
             if event.outcome == Outcome::Success && tried.insert(use_key(event)) {
                 self.take_used(&mut open, event, &mut |pair| {
                     for each in &mut found {
@@ -145,6 +164,12 @@ impl Known {
         })?;
         Ok(found)
     }
+}
+
+/// The classes of events that may use such privileges.
+fn uses_of(asked: PrivilegeSet) -> Classes<'static> {
+    let privileges = sets::union(asked, sets::only(Privilege::Other));
+    Classes { privileges, outcomes: &[Outcome::Success] }
 }
 
 /// A scope matches the resource; where none is named, any may have been used.

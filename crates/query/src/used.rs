@@ -9,6 +9,7 @@ use roaring::RoaringBitmap;
 
 use crate::plan::{Leaf, all_may, one_by_one};
 use crate::seen::SeenTest;
+use crate::span::whole;
 use crate::{
     Candidates, Classes, DeadSecretWhere, Event, EventAxis, Known, NewSourceWhere, Node, QueryError, Role,
     Source, SourceDimension, Text, UncoveredWhere, UsedWhere, sets,
@@ -133,7 +134,7 @@ impl<W: Watch> Leaf for Watched<W> {
     }
 
     fn solve(&self, known: &Known, scope: &RoaringBitmap) -> Result<RoaringBitmap, QueryError> {
-        if scope.len() >= known.tuning.many
+        if scope.len() > known.tuning.few
             && let Some(found) = self.watch.at_once(known, self.role, scope)?
         {
             return Ok(found);
@@ -400,6 +401,52 @@ impl Watch for UsedDead {
 
     fn classes(&self) -> Classes<'_> {
         successes()
+    }
+
+    fn secrets(&self, known: &Known, scope: &RoaringBitmap) -> Result<Candidates, QueryError> {
+        let mortal = if self.survivors { None } else { known.reader().mortal()? };
+        let scope = mortal.map_or_else(|| scope.clone(), |mortal| &*mortal & scope);
+        let used = known.reader().secrets_used(self.classes(), self.window)?;
+        let maybe = used.map_or_else(|| scope.clone(), |used| used & &scope);
+        Ok(Candidates { sure: RoaringBitmap::new(), maybe })
+    }
+
+    fn at_once(
+        &self,
+        known: &Known,
+        role: Role,
+        scope: &RoaringBitmap,
+    ) -> Result<Option<RoaringBitmap>, QueryError> {
+        if role != Role::Secret || self.window.to == Instant::FOREVER {
+            return Ok(None);
+        }
+        let last = Instant::from_nanos(self.window.to.nanos().saturating_sub(1));
+        // Those that are dead at the end have been so from some moment on; of others only a closer look tells.
+        let (mut dead, mut open) = (Vec::new(), RoaringBitmap::new());
+        for ordinal in scope {
+            known.reader().check()?;
+            let is_dead =
+                |at: Instant, span: &mut Interval| known.dead_or_survivor(ordinal, self.survivors, at, span);
+            let mut alive_to = self.window.to;
+            if is_dead(last, &mut whole())? {
+                let since = known.since(last, is_dead)?;
+                let counts = if since == Instant::BEGINNING { since } else { since.plus(self.grace) };
+                dead.push((ordinal, counts.max(self.window.from)));
+                alive_to = since;
+            }
+            if let Some(before) = Interval::new(self.window.from, alive_to)
+                && known.at_some_moment(before, true, is_dead)?
+            {
+                open.insert(ordinal);
+            }
+        }
+        let used = known.reader().secrets_used_from(&dead, self.classes(), self.window.to)?;
+        let Some(mut found) = used else { return Ok(None) };
+        open -= &found;
+        found |= one_by_one(known, &open, |ordinal| {
+            Watched { watch: Self { ..*self }, role }.matches(known, ordinal)
+        })?;
+        Ok(Some(found))
     }
 
     fn feed(&self, known: &Known, event: &Event, (): &mut ()) -> Result<bool, QueryError> {

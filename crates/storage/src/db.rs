@@ -94,7 +94,7 @@ impl Family {
         let mut blocks = BlockBasedOptions::default();
         blocks.set_block_cache(cache);
         blocks.set_format_version(5);
-        blocks.set_block_size(16 << 10);
+        blocks.set_block_size(if self == Self::Ledger { 32 << 10 } else { 16 << 10 });
         blocks.set_cache_index_and_filter_blocks(false);
         if matches!(self, Self::EventIds | Self::Ids | Self::BatchIds | Self::Statements) {
             blocks.set_bloom_filter(10.0, false);
@@ -103,6 +103,8 @@ impl Family {
         // Digests do not compress; everything else does, and old levels are worth more effort.
         match self {
             Self::Hashes | Self::EventIds => options.set_compression_type(DBCompressionType::None),
+            // Most of the bytes there are.
+            Self::Ledger | Self::Events => options.set_compression_type(DBCompressionType::Zstd),
             _ => {
                 options.set_compression_type(DBCompressionType::Lz4);
                 options.set_bottommost_compression_type(DBCompressionType::Zstd);
@@ -189,6 +191,12 @@ impl Db {
 
     pub fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
         Ok(self.rocks.get_cf(&self.family(family)?, key)?)
+    }
+
+    /// The values of many keys, in their order: one pass over the tables rather than one for each.
+    pub fn get_many(&self, family: Family, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>, StorageError> {
+        let found = self.rocks.batched_multi_get_cf(&self.family(family)?, keys, false);
+        found.into_iter().map(|value| Ok(value?.map(|value| value.to_vec()))).collect()
     }
 
     /// Visits the rows with `from <= key < to` (to the end where `to` is `None`), in order or against it. One call sees one
@@ -305,6 +313,17 @@ impl<'a> Pending<'a> {
             Some(row) => Ok(row.clone()),
             None => self.db.get(family, key),
         }
+    }
+
+    /// The values of many keys, in their order.
+    pub fn get_many(&self, family: Family, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>, StorageError> {
+        let on_disk = self.db.get_many(family, keys)?;
+        let rows =
+            keys.iter().zip(on_disk).map(|(key, on_disk)| match self.rows.get(&(family, key.to_vec())) {
+                Some(row) => row.clone(),
+                None => on_disk,
+            });
+        Ok(rows.collect())
     }
 
     /// The rows with the prefix, in order.

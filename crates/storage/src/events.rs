@@ -336,6 +336,48 @@ impl Store {
         Ok(set(ordinals))
     }
 
+    /// Of these secrets, each with a moment, those with an event of these classes from that moment on and before `to`, among
+    /// the first `size` records.
+    pub fn secrets_seen_from(
+        &self,
+        from: &[(u32, Instant)],
+        wanted: &Wanted,
+        to: Instant,
+        size: u64,
+    ) -> Result<RoaringBitmap, StorageError> {
+        let mut found = RoaringBitmap::new();
+        let Some(first) = from.iter().map(|each| each.1).min() else { return Ok(found) };
+        let mut open = from.to_vec();
+        for day in self.days(first, to).into_iter().rev() {
+            let blocks = self.parts.of_day(day, |part| {
+                if !touches(part, first, to) || part.id.first >= size {
+                    return Ok(Some(None));
+                }
+                Ok(self.parts.block(&self.db, part.id)?.map(Some))
+            })?;
+            for block in blocks.into_iter().flatten() {
+                let groups = block.by_secret();
+                open.retain(|(secret, from)| {
+                    let counts = |place: &u32| {
+                        let place = *place as usize;
+                        let time = Instant::from_nanos(block.times()[place]);
+                        *from <= time
+                            && time < to
+                            && wanted.has(block.classes()[place])
+                            && block.indexes()[place] < size
+                    };
+                    // The latest first: it is the likeliest.
+                    let used = groups.of_key(*secret).iter().rev().any(counts);
+                    if used {
+                        found.insert(*secret);
+                    }
+                    !used
+                });
+            }
+        }
+        Ok(found)
+    }
+
     /// The events of an identity counted by step and class: the steps begin at these moments, in order; the last one ends
     /// at `to`.
     pub fn tally(

@@ -431,6 +431,11 @@ impl Store {
         self.set(views::ENDED + kind.number())
     }
 
+    /// Secrets that may ever be dead, others than by what they descend from.
+    pub fn mortal(&self) -> Result<Arc<RoaringBitmap>, StorageError> {
+        self.set(views::MORTAL)
+    }
+
     /// A set of the family `entangled`.
     fn set(&self, number: u8) -> Result<Arc<RoaringBitmap>, StorageError> {
         let entry = self.kept.get(KeptKey::Entangled(number), || {

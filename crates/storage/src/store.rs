@@ -19,7 +19,8 @@ use crate::ledger::{self, Header, LedgerReader};
 use crate::parts::{self, BLOCK_BYTES, Parts};
 use crate::pieces::Pieces;
 use crate::posture::touched;
-use crate::views::{Views, event_id_key};
+use crate::views::Views;
+use crate::views::event_ids::{Known, fingerprint_of, is_same};
 
 /// The version of everything on disk. FORMAT.md has its history.
 pub const FORMAT_VERSION: u32 = 2;
@@ -393,12 +394,19 @@ impl Group<'_> {
         receipt: &mut Receipt,
     ) -> Result<(Vec<Record>, Vec<Vec<u8>>), StorageError> {
         let (mut records, mut kept): (Vec<Record>, Vec<Vec<u8>>) = (Vec::new(), Vec::new());
-        let mut here = std::collections::HashMap::new();
-        for (body, bytes) in bodies {
-            if let Some(key) = event_id_key(source, &body) {
-                let standing = match here.get(&key) {
+        let fingerprints: Vec<_> = bodies.iter().map(|(body, _)| fingerprint_of(source, body)).collect();
+        let known = Known::of(fingerprints.iter().flatten().copied(), &self.pending)?;
+        // Within the batch the fingerprint alone does not tell, either.
+        let mut here: std::collections::HashMap<_, Vec<usize>> = std::collections::HashMap::new();
+        for ((body, bytes), fingerprint) in bodies.into_iter().zip(fingerprints) {
+            if let Some(fingerprint) = fingerprint {
+                let places = here.entry(fingerprint).or_default();
+                let same = |place: &&usize| {
+                    records.get::<usize>(**place).is_some_and(|record| is_same(&record.body, &body))
+                };
+                let standing = match places.iter().find(same) {
                     Some(place) => kept.get::<usize>(*place).cloned(),
-                    None => self.recorded(&key)?,
+                    None => known.standing(&fingerprint, source, &body)?,
                 };
                 if let Some(standing) = standing {
                     receipt.conflicting += u64::from(standing != bytes);
@@ -408,21 +416,13 @@ impl Group<'_> {
                     }
                     continue;
                 }
-                here.insert(key, kept.len());
+                places.push(kept.len());
             }
             let index = receipt.first_index + kept.len() as u64;
             records.push(Record { index, recorded_at: receipt.recorded_at, source: source.to_owned(), body });
             kept.push(bytes);
         }
         Ok((records, kept))
-    }
-
-    /// The body that stands under an event_id.
-    fn recorded(&self, key: &[u8; 16]) -> Result<Option<Vec<u8>>, StorageError> {
-        let Some(index) = self.pending.get(Family::EventIds, key)? else { return Ok(None) };
-        let canonical = self.pending.get(Family::Ledger, &index)?;
-        let canonical = canonical.ok_or_else(|| corrupt("an event_id leads to no record"))?;
-        Ok(Some(canonical::body_of(&canonical)?.to_vec()))
     }
 
     /// Writes the group: when it returns, all of it is on disk and visible.

@@ -237,7 +237,7 @@ fn a_second_process_and_another_format_are_refused() {
     db.put_cf(&db.cf_handle("meta").unwrap(), b"format", 9_u32.to_be_bytes()).unwrap();
     drop(db);
     let error = Store::open(&path).map(drop).unwrap_err();
-    assert_eq!(error, StorageError::FormatVersion { found: 9, supported: 1 });
+    assert_eq!(error, StorageError::FormatVersion { found: 9, supported: asof_storage::FORMAT_VERSION });
 }
 
 #[test]

@@ -98,7 +98,7 @@ fn unused_is_what_no_use_may_have_needed() {
     let a = find(&known, NodeKind::Identity, "a");
     let unused = |from, to| {
         let filter = UnusedWhere { privileges: None, during: window(from, to) };
-        let found = known.unused(day(9), a, &filter).unwrap();
+        let found = known.unused(day(9), a, &filter, crate::Told::ALL).unwrap();
         found.into_iter().map(|each| (each.privilege, each.held_since, each.last_used)).collect::<Vec<_>>()
     };
     let write = (Privilege::Write, day(1), Some(day(2)));

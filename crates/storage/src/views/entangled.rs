@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use asof_model::{EdgeKind, Effect, NodeKind, Op, PrivilegeSet, RecordBody, StatementOp};
+use asof_model::{EdgeKind, Effect, NodeKind, Op, PrivilegeSet, RecordBody, SecretState, StatementOp, Value};
 use roaring::RoaringBitmap;
 
 use super::{Ids, Resolved, View, decode_statement};
@@ -16,7 +16,9 @@ use crate::keys::{self, NodeKey, TimelineKey};
 pub(crate) const MEMBERS: u8 = 0;
 /// With a node kind's number: the set of those nodes of which some statement is no PUT. Others are never *deleted*.
 pub(crate) const ENDED: u8 = 16;
-const SETS: usize = 24;
+/// The secrets that were ever stated otherwise than active for good, or not only stated: others are never dead.
+pub(crate) const MORTAL: u8 = 24;
+const SETS: usize = 25;
 /// Entitlements of which the writer keeps what they ever denied.
 const ENTITLEMENTS_KEPT: usize = 1 << 18;
 
@@ -111,6 +113,15 @@ impl View for Entangled {
                 }
                 (TimelineKey::Node(node), Op::Delete | Op::End) => {
                     self.insert(ENDED + node.kind.number(), node.ordinal);
+                    if node.kind == NodeKind::Secret {
+                        self.insert(MORTAL, node.ordinal);
+                    }
+                }
+                (TimelineKey::Node(node), Op::Put(Value::Node(said))) if node.kind == NodeKind::Secret => {
+                    let said = said.secret.unwrap_or_default();
+                    if said.state != SecretState::Active || said.expires_at.is_some() {
+                        self.insert(MORTAL, node.ordinal);
+                    }
                 }
                 _ => {}
             }

@@ -3,6 +3,7 @@
 mod dictionary;
 mod digest;
 mod entangled;
+pub(crate) mod event_ids;
 mod events;
 mod posture;
 mod scopes;
@@ -10,11 +11,11 @@ mod timelines;
 
 use std::sync::Arc;
 
-use asof_model::{Record, RecordBody};
+use asof_model::Record;
 
 pub(crate) use dictionary::{Dictionary, parse_name};
 pub(crate) use digest::digest;
-pub(crate) use entangled::{ENDED, MEMBERS};
+pub(crate) use entangled::{ENDED, MEMBERS, MORTAL};
 pub(crate) use events::{CLASSES, class, day_of, head_class, of_class};
 pub(crate) use posture::decode_revision;
 pub(crate) use scopes::{decode_scope, fingerprint};
@@ -116,7 +117,7 @@ impl Views {
         pending: &mut Pending<'_>,
     ) -> Result<(), StorageError> {
         headers(header, pending);
-        event_ids(records, pending);
+        event_ids::apply(records, pending)?;
         let batch = self.dictionary.apply(header, records, pending)?;
         for view in &mut self.others {
             view.apply(&batch, pending)?;
@@ -151,49 +152,4 @@ fn headers(header: &Header, pending: &mut Pending<'_>) {
     let mut end = Encoder::default();
     end.varint(header.end);
     pending.put(Family::Times, keys::time(header.recorded_at), end.0);
-}
-
-/// Where an event_id leads. The first one stands, so that only records that were kept come here.
-fn event_ids(records: &[Record], pending: &mut Pending<'_>) {
-    for record in records {
-        if let Some(key) = event_id_key(&record.source, &record.body) {
-            pending.put(Family::EventIds, key.to_vec(), keys::index(record.index));
-        }
-    }
-}
-
-/// The fingerprint of (source, event_id), and of a fact's subject: the first 16 bytes of a SHA-256.
-pub(crate) fn event_id_key(source: &str, body: &RecordBody) -> Option<[u8; 16]> {
-    use sha2::{Digest, Sha256};
-    let mut said = Encoder::default();
-    said.text(source);
-    match body {
-        RecordBody::Observation(seen) if !seen.event_id.is_empty() => {
-            said.byte(0);
-            said.text(&seen.event_id);
-        }
-        RecordBody::Fact(fact) if !fact.event_id.is_empty() => {
-            said.byte(1);
-            said.text(&fact.event_id);
-            match &fact.subject {
-                asof_model::Subject::Node(node) => {
-                    said.byte(node.kind.number());
-                    said.text(&node.id);
-                }
-                asof_model::Subject::Edge(edge) => {
-                    said.byte(0x10 + edge.kind.number());
-                    said.text(&edge.from);
-                    said.byte(edge.to_kind.number());
-                    said.text(&edge.to);
-                }
-                asof_model::Subject::Coverage(scope) => {
-                    said.byte(0x20);
-                    said.text(scope);
-                }
-            }
-        }
-        _ => return None,
-    }
-    let digest: [u8; 32] = Sha256::digest(&said.0).into();
-    digest.first_chunk::<16>().copied()
 }
