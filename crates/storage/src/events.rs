@@ -14,6 +14,9 @@ use crate::parts::Part;
 use crate::store::Store;
 use crate::views::{CLASSES, class, day_of, head_class, of_class};
 
+/// Events counted by class and outcome.
+pub type Tally = BTreeMap<(Privilege, Outcome), u64>;
+
 /// An event as kept: ordinals of what the observation names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoredEvent {
@@ -386,7 +389,7 @@ impl Store {
         steps: &[Instant],
         to: Instant,
         size: u64,
-    ) -> Result<Vec<BTreeMap<(Privilege, Outcome), u64>>, StorageError> {
+    ) -> Result<Vec<Tally>, StorageError> {
         let mut counts = vec![[0_u64; CLASSES]; steps.len()];
         let Some(first) = steps.first() else { return Ok(Vec::new()) };
         let wanted = Wanted([true; CLASSES]);
@@ -414,7 +417,7 @@ impl Store {
     }
 }
 
-fn by_class(counts: &[u64; CLASSES]) -> Result<BTreeMap<(Privilege, Outcome), u64>, StorageError> {
+fn by_class(counts: &[u64; CLASSES]) -> Result<Tally, StorageError> {
     let mut found = BTreeMap::new();
     for (class, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
         let (privilege, outcome, _) = of_class(class as u8)?;

@@ -118,7 +118,9 @@ pub(crate) fn apply(records: &[Record], pending: &mut Pending<'_>) -> Result<(),
         let row = rows.entry(fingerprint).or_default();
         row.push(index);
         let mut value = Encoder::default();
-        row.iter().for_each(|index| value.varint(*index));
+        for index in row.iter() {
+            value.varint(*index);
+        }
         pending.put(Family::EventIds, fingerprint.to_vec(), value.0);
     }
     Ok(())

@@ -1,3 +1,4 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
 use super::*;
 
 fn draw(count: usize, seed: u64) -> Vec<Row> {
