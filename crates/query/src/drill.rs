@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 use asof_model::{Instant, Interval};
 
 use crate::seen::SeenTest;
-use crate::used::{Drift, UsedDead, Watch as _};
+use crate::used::{Drift, UsedDead};
+use crate::watch::Watch as _;
 use crate::{
     DeadSecretWhere, Event, EventAxis, EventPlace, EventRange, Known, Node, ObservationWhere, QueryError,
     Role, UncoveredWhere, Window,

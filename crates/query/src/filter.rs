@@ -8,7 +8,8 @@ use crate::limits::{FILTER_MEMBERS_MAX, within};
 use crate::observed::Looks;
 use crate::plan::{Leaf, Plan, one_by_one};
 use crate::reaches::Reaches;
-use crate::used::{Drift, NewSources, Used, UsedDead, Watched};
+use crate::used::{Drift, NewSources, Used, UsedDead};
+use crate::watch::Watched;
 use crate::{
     Direction, HoldsWhere, IdentityWhere, Known, NodeWhere, ObservedWhere, QueryError, ReachWhere, Role,
     SecretWhere, TextMatch,

@@ -39,6 +39,7 @@ mod unused;
 mod used;
 mod uses;
 mod walk;
+mod watch;
 
 pub use activity::{Counts, TimelinePoint, Usage};
 pub use algebra::*;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use asof_model::{Instant, NodeKind};
 
 use crate::limits::{ENTRIES_MAX, keep, within};
-use crate::used::{NewSources, Watch as _};
+use crate::used::NewSources;
+use crate::watch::Watch as _;
 use crate::{DeadSecretWhere, Event, EventList, Known, NewSourceWhere, Node, QueryError, Role, Text};
 
 /// What a node was seen from, or with.

@@ -191,9 +191,12 @@ impl Store {
 /// From the format before: the ledger is as it was, but for the leaves of its tree, which are not kept any more; views are
 /// built anew. Cut short, it begins again at the next open.
 fn upgrade(db: &Db) -> Result<(), StorageError> {
-    db.clear_range(Family::Hashes, &keys::hash(0, 0), &keys::hash(1, 0))?;
     let mut pending = Pending::new(db);
     pending.delete(Family::Meta, META_VIEWS.to_vec());
+    pending.commit()?;
+    db.clear_range(Family::Hashes, &keys::hash(0, 0), &keys::hash(1, 0))?;
+    Family::VIEWS.into_iter().try_for_each(|family| db.clear(family))?;
+    let mut pending = Pending::new(db);
     pending.put(Family::Meta, META_FORMAT.to_vec(), FORMAT_VERSION.to_be_bytes().to_vec());
     pending.commit()
 }
