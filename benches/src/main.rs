@@ -12,17 +12,14 @@ mod load;
 mod measure;
 mod mixed;
 mod peers;
-mod questions;
 mod report;
-mod rows;
 mod server;
 mod stub;
-mod subjects;
 
-use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use asof_benches::{Failure, questions, rows, subjects};
 use asof_server::sample::workload::Workload;
 use clap::Parser;
 
@@ -31,8 +28,6 @@ use measure::{Client, Measured};
 use server::{Program, Server};
 use stub::Stub;
 use subjects::Subjects;
-
-type Failure = Box<dyn Error + Send + Sync>;
 
 /// Measure ingest, size and latency of one AsOf server with the built-in workload
 #[derive(Debug, Parser)]

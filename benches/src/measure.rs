@@ -178,8 +178,8 @@ impl Client {
         let mut response = request.send_json(body)?;
         let answer = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_json()?;
         let ms = started.elapsed().as_secs_f64() * 1e3;
-        let timing = response.headers().get("server-timing").and_then(|value| value.to_str().ok());
-        let server_ms = timing.and_then(|timing| timing.split("dur=").nth(1)?.parse().ok());
+        let mut timings = response.headers().get_all("server-timing").iter();
+        let server_ms = timings.find_map(|timing| timing.to_str().ok()?.split("dur=").nth(1)?.parse().ok());
         Ok(Asked { ms, server_ms, answer })
     }
 }

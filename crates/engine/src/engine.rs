@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration as StdDuration;
 
 use asof_model::{Duration, Limits};
-use asof_storage::{Pieces, Store};
+use asof_storage::{Memory, Pieces, Store};
 use tokio::sync::Mutex;
 
 use crate::answers::Answers;
@@ -36,8 +36,8 @@ pub struct Options {
     pub waiting_reads: usize,
     /// How long a question may take, with its wait.
     pub query_deadline: StdDuration,
-    /// Bytes of whole answers that are kept while someone pages through them.
-    pub kept_answer_bytes: u64,
+    /// Bytes of memory that all tenants together are to stay within.
+    pub memory: u64,
     /// How large the pieces are that views are written in; it changes no answer.
     pub pieces: Pieces,
 }
@@ -51,7 +51,7 @@ impl Default for Options {
             concurrent_reads: 64,
             waiting_reads: 256,
             query_deadline: StdDuration::from_secs(60),
-            kept_answer_bytes: 128 << 20,
+            memory: Memory::BYTES_DEFAULT,
             pieces: Pieces::DEFAULT,
         }
     }
@@ -61,6 +61,7 @@ impl Default for Options {
 #[derive(Clone)]
 pub struct Engine {
     options: Arc<Options>,
+    memory: Memory,
     gate: Gate,
     answers: Answers,
     tenants: Arc<Mutex<Option<HashMap<String, Tenant>>>>,
@@ -69,10 +70,11 @@ pub struct Engine {
 impl Engine {
     /// Opens the folder, or makes it, with the tenant `default` in it.
     pub async fn open(options: Options) -> Result<Self, EngineError> {
+        let memory = Memory::new(options.memory);
         let gate = Gate::new(options.concurrent_reads, options.waiting_reads);
-        let answers = Answers::new(options.kept_answer_bytes)?;
+        let answers = Answers::new(memory.answer_bytes())?;
         let tenants = Arc::new(Mutex::new(Some(HashMap::new())));
-        let engine = Self { options: Arc::new(options), gate, answers, tenants };
+        let engine = Self { options: Arc::new(options), memory, gate, answers, tenants };
         engine.tenant_or_create(DEFAULT_TENANT).await?;
         Ok(engine)
     }
@@ -98,10 +100,10 @@ impl Engine {
         if !create && !path.is_dir() {
             return Ok(None);
         }
-        let pieces = self.options.pieces;
+        let (pieces, memory) = (self.options.pieces, self.memory.clone());
         let data = self.options.data.clone();
         let opened = self.gate.run(OPEN_DEADLINE, move |_| {
-            let (store, writer) = Store::open_in(&path, pieces)?;
+            let (store, writer) = Store::open_in(&path, pieces, &memory)?;
             // Behind the database's lock, so that no two processes make one.
             let seal = SealKey::of_folder(&data)?;
             Ok::<_, EngineError>((store, writer, seal))

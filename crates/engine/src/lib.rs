@@ -13,7 +13,7 @@ mod session;
 mod tenant;
 mod writer;
 
-pub use asof_storage::{LedgerEntry, Pieces, Receipt, Reconciled};
+pub use asof_storage::{LedgerEntry, Memory, Pieces, Receipt, Reconciled, Work};
 pub use engine::{Engine, Options};
 pub use error::EngineError;
 pub use seal::{MARK_BYTES, SealKey};

@@ -10,10 +10,11 @@ use asof_model::{
 use asof_query::{
     BLOCK, Candidates, Classes, Direction, Edge, Entitlements, Event, EventAxis, EventRange, Key, Node,
     QueryError, Reader, Recorded, Role, SourceDimension, StatedSince, Tally, Text,
+    Use,
 };
 use asof_storage::{
     Axis, EventScan, Members, NodeKey, STATED_BLOCK, Space, StorageError, Store, StoredEvent, TimelineKey,
-    Wanted,
+    UsedWith, Wanted,
 };
 use asof_temporal::{EdgeList, Member};
 use roaring::RoaringBitmap;
@@ -145,6 +146,10 @@ impl Reader for StoreReader {
         true
     }
 
+    fn deaths(&self, block: u32) -> Result<Option<StatedSince>, QueryError> {
+        self.store.deaths(block).map(Some).map_err(failed)
+    }
+
     fn stated_since(&self, kind: NodeKind, block: u32) -> Result<Option<StatedSince>, QueryError> {
         self.store.stated_since(kind, block).map(Some).map_err(failed)
     }
@@ -207,6 +212,19 @@ impl Reader for StoreReader {
 
     fn tally(&self, identity: u32, steps: &[Instant], to: Instant) -> Result<Vec<Tally>, QueryError> {
         self.store.tally(identity, steps, to, self.size).map_err(failed)
+    }
+
+    fn uses(
+        &self,
+        identity: u32,
+        classes: Classes<'_>,
+        during: Interval,
+        visit: &mut dyn FnMut(Use) -> ControlFlow<()>,
+    ) -> Result<(), QueryError> {
+        let mut visit = |with: UsedWith| {
+            visit(Use { privilege: with.privilege, resource: with.resource, action: with.action.map(Text) })
+        };
+        self.store.uses(identity, &wanted(classes), during, self.size, &mut visit).map_err(failed)
     }
 
     fn observation(&self, index: u64) -> Result<Recorded<Observation>, QueryError> {

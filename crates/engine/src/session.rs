@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use asof_model::{Instant, Record};
 use asof_query::Known;
-use asof_storage::Store;
+use asof_storage::{Store, Work};
 
 use crate::answers::TenantAnswers;
 use crate::gate::Cancel;
@@ -78,7 +78,13 @@ impl Session {
     pub(crate) fn new(shared: Shared, cancel: Cancel, now: Instant) -> Self {
         let Shared { store, answers, seal } = shared;
         let default = Point { at: now, size: store.published() };
+        let store = store.counted();
         Self { store, answers, seal, cancel, default, known: Mutex::default() }
+    }
+
+    /// What reading took so far.
+    pub fn work(&self) -> Work {
+        self.store.work()
     }
 
     /// Marks what is given out to come back.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration as StdDuration;
 
 use asof_model::{Batch, Limits, Listing};
-use asof_storage::{LedgerEntry, Receipt, Reconciled, StorageError, Writer};
+use asof_storage::{LedgerEntry, Prepared, Receipt, Reconciled, StorageError, Writer};
 use std::thread::JoinHandle;
 
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
@@ -90,7 +90,7 @@ impl Tenant {
             return Err(EngineError::Refused { batch_id: batch.batch_id, faults });
         }
         let (reply, receipt) = oneshot::channel();
-        self.send(Job::Write(batch, lane.clone(), reply)).await?;
+        self.send(Job::Write(Prepared::of(batch), lane.clone(), reply)).await?;
         Ok(Ticket(receipt))
     }
 

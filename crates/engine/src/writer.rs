@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use asof_model::{Batch, Instant, Listing};
-use asof_storage::{Group, Receipt, Reconciled, StorageError, Writer};
+use asof_model::{Instant, Listing};
+use asof_storage::{Group, Prepared, Receipt, Reconciled, StorageError, Writer};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::EngineError;
@@ -36,14 +36,14 @@ impl Lane {
 
 /// Something to write, on its way.
 pub(crate) enum Job {
-    Write(Batch, Lane, Reply<Receipt>),
+    Write(Prepared, Lane, Reply<Receipt>),
     Reconcile(Listing, Reply<Reconciled>),
 }
 
 impl Job {
     fn records(&self) -> usize {
         match self {
-            Self::Write(batch, ..) => batch.facts.len() + batch.observations.len(),
+            Self::Write(batch, ..) => batch.len(),
             Self::Reconcile(listing, _) => listing.parts.len(),
         }
     }

@@ -1,5 +1,6 @@
 //! A log entry is a commitment to a record, not the record: tiles can be public while records are not.
 
+use hmac::digest::{Key, KeyInit};
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 
@@ -13,13 +14,26 @@ pub type Salt = [u8; 32];
 /// The first byte of what a commitment hashes.
 pub const COMMITMENT_VERSION: u8 = 1;
 
-/// The salt of the record with this ledger index: HMAC-SHA-256 (RFC 2104) of the index, big-endian, under the batch's
-/// secret.
-pub fn salt(secret: &Secret, index: u64) -> Salt {
-    // HMAC takes a key of any length; the constructor's error is for ciphers with a fixed one.
-    let Ok(mut mac) = <Hmac<Sha256> as Mac>::new_from_slice(secret) else { return [0; 32] };
-    mac.update(&index.to_be_bytes());
-    mac.finalize().into_bytes().into()
+/// The salts of a batch's records.
+#[derive(Clone)]
+pub struct Salts(Hmac<Sha256>);
+
+impl Salts {
+    /// Under the batch's secret.
+    pub fn new(secret: &Secret) -> Self {
+        // HMAC takes its key padded to a block (RFC 2104, section 2); 32 bytes are shorter than one.
+        let mut block = Key::<Hmac<Sha256>>::default();
+        block[..secret.len()].copy_from_slice(secret);
+        Self(<Hmac<Sha256> as KeyInit>::new(&block))
+    }
+
+    /// The salt of the record with this ledger index: HMAC-SHA-256 (RFC 2104) of the index, big-endian, under the batch's
+    /// secret.
+    pub fn of(&self, index: u64) -> Salt {
+        let mut mac = self.0.clone();
+        mac.update(&index.to_be_bytes());
+        mac.finalize().into_bytes().into()
+    }
 }
 
 /// SHA-256(version byte, salt, canonical bytes).

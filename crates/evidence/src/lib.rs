@@ -4,5 +4,5 @@
 mod commitment;
 mod tree;
 
-pub use commitment::{COMMITMENT_VERSION, Salt, Secret, commitment, salt};
+pub use commitment::{COMMITMENT_VERSION, Salt, Salts, Secret, commitment};
 pub use tree::{EMPTY_ROOT, Frontier, Hash, TILE_HEIGHT, leaf_hash, node_hash, root_from_subtrees, subtrees};

@@ -35,6 +35,10 @@ pub async fn execute_within(tenant: Tenant, request: impl Into<Request>, deadlin
         let mut response = runtime.block_on(SCHEMA.0.execute(request));
         settle(&mut response);
         replace(&mut response);
+        // An entry of W3C Server Timing: a name and, in quotes, what it says.
+        if let Ok(read) = format!("read;desc=\"{}\"", session.work()).parse() {
+            response.http_headers.insert("server-timing", read);
+        }
         if is_request_error(&response) {
             return response;
         }

@@ -300,8 +300,11 @@ impl Query {
         #[graphql(name = "where")] filter: IdentityWhere,
         at: Option<At>,
     ) -> Result<String, Failure> {
-        let moment = Asked::of(context)?.moment(at)?;
-        Ok(moment.known.explain(moment.at(), &filter.read().under("where")?)?)
+        let asked = Asked::of(context)?;
+        let moment = asked.moment(at)?;
+        let before = asked.session.work();
+        let plan = moment.known.explain(moment.at(), &filter.read().under("where")?)?;
+        Ok(format!("{plan}read: {}\n", asked.session.work().since(before)))
     }
 
     /// The coverages whose state is a value at asOf, with who stated them, by first appearance.

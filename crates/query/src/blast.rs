@@ -1,7 +1,6 @@
 //! Who and what is reached from an identity, a secret or a workload.
 
 use std::collections::BTreeSet;
-use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use asof_model::{EdgeKind, Effect, Instant, NodeKind, PrivilegeSet, glob_matches, is_glob};
@@ -13,7 +12,7 @@ use crate::memo::Map;
 use crate::plan::check_at;
 use crate::span::whole;
 use crate::walk::identity;
-use crate::{BLOCK, Direction, Known, Node, QueryError, StatedSince, sets};
+use crate::{Direction, Known, Node, QueryError, sets};
 
 /// The identities and existing resources reached, each with its distance; by distance, then first appearance.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -47,7 +46,6 @@ struct Resources<'k> {
     looked: RoaringBitmap,
     existing: RoaringBitmap,
     ids: Vec<(u32, Arc<str>)>,
-    blocks: Map<u32, Option<StatedSince>>,
     by_scope: Map<String, Arc<RoaringBitmap>>,
     by_entitlement: Map<u32, Option<Arc<[u32]>>>,
     /// How many ordinals the scopes' sets hold.
@@ -62,7 +60,6 @@ impl<'k> Resources<'k> {
             looked: RoaringBitmap::new(),
             existing: RoaringBitmap::new(),
             ids: Vec::new(),
-            blocks: Map::default(),
             by_scope: Map::default(),
             by_entitlement: Map::default(),
             matched: 0,
@@ -73,19 +70,7 @@ impl<'k> Resources<'k> {
     fn exists(&mut self, ordinal: u32) -> Result<bool, QueryError> {
         let node = Node { kind: NodeKind::Resource, ordinal };
         let known = self.known;
-        let block = match self.blocks.entry(ordinal / BLOCK) {
-            Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => {
-                known.reader().check()?;
-                entry.insert(known.reader().stated_since(NodeKind::Resource, ordinal / BLOCK)?)
-            }
-        };
-        let stated = block.as_ref().and_then(|block| block.get((ordinal % BLOCK) as usize));
-        if let Some((since, index)) = stated
-            && *since <= self.t
-            && *index < known.size()
-            && !known.may_be_deleted(node)?
-        {
+        if known.surely_stated(node, self.t)? {
             return Ok(true);
         }
         if self.looked.insert(ordinal) && known.exists(node, self.t)? {

@@ -10,7 +10,8 @@ use roaring::RoaringBitmap;
 use crate::limits::{ENTRIES_MAX, KEPT_MAX, Tuning, within};
 use crate::memo::{Cache, Memo};
 use crate::span::{look, narrow, same_state, whole};
-use crate::{Direction, Edge, Entitlements, Key, Node, QueryError, Reader, Text};
+use crate::unused::{Pair, UnusedKey};
+use crate::{BLOCK, Direction, Edge, Entitlements, Key, Node, QueryError, Reader, StatedSince, Text};
 
 /// An entitlement that an identity itself HOLDS in force, of either effect.
 #[derive(Debug, Clone)]
@@ -62,6 +63,9 @@ pub struct Known {
     pub(crate) covers: Memo<CoverKey, bool>,
     pub(crate) vouched: Memo<(u32, u8, Option<u32>), bool>,
     pub(crate) dead: Memo<(u32, bool), bool>,
+    pub(crate) unused: Cache<UnusedKey, Arc<[Pair]>>,
+    stated: Cache<(NodeKind, u32), Option<StatedSince>>,
+    deaths: Cache<u32, Option<StatedSince>>,
 }
 
 impl Known {
@@ -85,6 +89,9 @@ impl Known {
             covers: Memo::new(KEPT_MAX),
             vouched: Memo::new(KEPT_MAX),
             dead: Memo::new(KEPT_MAX),
+            unused: Cache::new(KEPT_MAX),
+            stated: Cache::new(KEPT_MAX),
+            deaths: Cache::new(KEPT_MAX),
         }
     }
 
@@ -222,6 +229,55 @@ impl Known {
             State::Deleted => include_deleted,
             State::Never => self.reader.discovered(node)?.is_some_and(|since| since <= t),
         })
+    }
+
+    /// Whether what is kept of a block of nodes says that one is stated at T and never deleted; where it does not, only a
+    /// closer look tells.
+    pub(crate) fn surely_stated(&self, node: Node, t: Instant) -> Result<bool, QueryError> {
+        let block = self.stated_block(node.kind, node.ordinal / BLOCK)?;
+        Ok(self.stated_in(block.as_ref(), node.ordinal, t) && !self.may_be_deleted(node)?)
+    }
+
+    /// The ones of these, which are in order of their ordinals.
+    pub(crate) fn surely_stated_of(
+        &self,
+        kind: NodeKind,
+        scope: &RoaringBitmap,
+        t: Instant,
+    ) -> Result<RoaringBitmap, QueryError> {
+        let (mut found, mut block) = (Vec::new(), None);
+        for ordinal in scope {
+            let number = ordinal / BLOCK;
+            if block.as_ref().is_none_or(|(last, _)| *last != number) {
+                self.reader.check()?;
+                block = Some((number, self.stated_block(kind, number)?));
+            }
+            if self.stated_in(block.as_ref().and_then(|block| block.1.as_ref()), ordinal, t)
+                && !self.may_be_deleted(Node { kind, ordinal })?
+            {
+                found.push(ordinal);
+            }
+        }
+        // Ascending like the scope: appending does not fail.
+        Ok(RoaringBitmap::from_sorted_iter(found).unwrap_or_default())
+    }
+
+    fn stated_block(&self, kind: NodeKind, block: u32) -> Result<Option<StatedSince>, QueryError> {
+        self.stated.get((kind, block), |_| 0, || self.reader.stated_since(kind, block))
+    }
+
+    fn stated_in(&self, block: Option<&StatedSince>, ordinal: u32, t: Instant) -> bool {
+        let stated = block.and_then(|block| block.get((ordinal % BLOCK) as usize));
+        stated.is_some_and(|(since, index)| *since <= t && *index < self.size())
+    }
+
+    /// From when on a secret is dead for good, while before it never is (FOREVER: it never is at all), where that is kept
+    /// and holds for the first K records.
+    pub(crate) fn dies(&self, secret: u32) -> Result<Option<Instant>, QueryError> {
+        let number = secret / BLOCK;
+        let block = self.deaths.get(number, |_| 0, || self.reader.deaths(number))?;
+        let of_secret = block.as_ref().and_then(|block| block.get((secret % BLOCK) as usize));
+        Ok(of_secret.filter(|(_, index)| *index < self.size()).map(|(dies, _)| *dies))
     }
 
     /// The other ends of a node's edges of a kind in force at a moment, by first appearance.

@@ -36,6 +36,11 @@ impl Leaf for Exists {
     fn matches(&self, known: &Known, ordinal: u32) -> Result<bool, QueryError> {
         known.listed(Node { kind: self.kind, ordinal }, self.t, self.include_deleted)
     }
+
+    fn solve(&self, known: &Known, scope: &RoaringBitmap) -> Result<RoaringBitmap, QueryError> {
+        let found = known.surely_stated_of(self.kind, scope, self.t)?;
+        Ok(one_by_one(known, &(scope - &found), |ordinal| self.matches(known, ordinal))? | found)
+    }
 }
 
 /// Is deleted at T.

@@ -157,6 +157,17 @@ impl Classes<'_> {
 /// Events by privilege and outcome.
 pub type Tally = std::collections::BTreeMap<(Privilege, Outcome), u64>;
 
+/// With what an identity was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Use {
+    /// Class.
+    pub privilege: Privilege,
+    /// Ordinal of the resource.
+    pub resource: Option<u32>,
+    /// The action.
+    pub action: Option<Text>,
+}
+
 /// As what a node is seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -259,6 +270,14 @@ pub trait Reader: Send + Sync {
         Ok(None)
     }
 
+    /// For each of [`BLOCK`] secrets: from when on it is dead for good, while before it never is (FOREVER: it never is at all),
+    /// and the index of the last record on it; one beyond every K where it is not so simple. `None`: nothing is kept that
+    /// would tell.
+    fn deaths(&self, block: u32) -> Result<Option<StatedSince>, QueryError> {
+        let _ = block;
+        Ok(None)
+    }
+
     /// The resources that the scopes of an entitlement name, where every statement on it that gives scopes gives the same
     /// ones, all of them ids of resources: whenever its state is a value, these are what it is on. `None` in every other case.
     fn scoped(&self, entitlement: u32) -> Result<Option<Arc<[u32]>>, QueryError> {
@@ -316,6 +335,25 @@ pub trait Reader: Send + Sync {
             ControlFlow::Continue(())
         })?;
         Ok(found)
+    }
+
+    /// What an identity used in the interval, of these classes: each at least once, in no order. The visitor reads from the
+    /// same reader in between.
+    fn uses(
+        &self,
+        identity: u32,
+        classes: Classes<'_>,
+        during: Interval,
+        visit: &mut dyn FnMut(Use) -> ControlFlow<()>,
+    ) -> Result<(), QueryError> {
+        self.events_of(EventAxis::Identity(identity), during.into(), true, classes, &mut |event| {
+            let Event { privilege, outcome, resource, action, .. } = *event;
+            if classes.privileges.contains(privilege) && classes.outcomes.contains(&outcome) {
+                visit(Use { privilege, resource, action })
+            } else {
+                ControlFlow::Continue(())
+            }
+        })
     }
 
     /// The whole observation at a ledger index, and its source.

@@ -1,18 +1,20 @@
 //! Unused: what an identity itself HOLDS and has not used.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use asof_model::{
     Effect, EntitlementValue, Instant, Interval, NodeKind, Outcome, Privilege, PrivilegeSet, glob_matches,
 };
+use foldhash::fast::FixedState;
 
 use crate::known::Held;
 use crate::limits::keep;
 use crate::on::speaks_of;
 use crate::span::whole;
 use crate::used::may_use;
-use crate::{Classes, Event, EventAxis, Known, Node, QueryError, UnusedWhere, sets};
+use crate::{Classes, Event, EventAxis, Known, Node, QueryError, UnusedWhere, Use, sets};
 
 /// A privilege that could be taken away.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,24 +50,28 @@ pub(crate) struct Pair {
     privilege: Privilege,
 }
 
-/// What of an event decides which pairs it uses.
-type UseKey = (Privilege, Option<u32>, Option<u32>);
+/// Whose unused pairs, at which T, of which privileges, in which window.
+pub(crate) type UnusedKey = (u32, Instant, PrivilegeSet, Interval);
 
-fn use_key(event: &Event) -> UseKey {
-    (event.privilege, event.resource, event.action.map(|text| text.0))
+/// Uses that were looked at; their order is never seen.
+type Tried = HashSet<Use, FixedState>;
+
+/// What of an event decides which pairs it uses.
+fn use_of(event: &Event) -> Use {
+    Use { privilege: event.privilege, resource: event.resource, action: event.action }
 }
 
 impl Known {
-    /// Takes from `open` the pairs that an event uses: its privilege or OTHER, a resource that a scope matches or none, an
+    /// Takes from `open` the pairs that a use is one of: its privilege or OTHER, a resource that a scope matches or none, an
     /// action of which the entitlement speaks or none.
     fn take_used(
         &self,
         open: &mut Vec<Pair>,
-        event: &Event,
+        by: Use,
         used: &mut impl FnMut(Pair),
     ) -> Result<(), QueryError> {
         // Most pairs are of entitlements that never had a scope that matches: no text of theirs is looked at.
-        let matching = match event.resource {
+        let matching = match by.resource {
             Some(resource) => self.scoped_on(resource)?,
             None => None,
         };
@@ -77,10 +83,10 @@ impl Known {
         if open.iter().all(never) {
             return Ok(());
         }
-        let resource = self.id_of(NodeKind::Resource, event.resource)?;
-        let action = event.action.map(|text| self.text(text)).transpose()?;
+        let resource = self.id_of(NodeKind::Resource, by.resource)?;
+        let action = by.action.map(|text| self.text(text)).transpose()?;
         let uses = |pair: &Pair| {
-            may_use(event.privilege, pair.privilege)
+            may_use(by.privilege, pair.privilege)
                 && !never(pair)
                 && pair.held.value.entitlement().is_some_and(|said| {
                     on_its_resource(said, resource.as_deref()) && speaks_of(said, action.as_deref())
@@ -99,8 +105,14 @@ impl Known {
         t: Instant,
         privileges: Option<PrivilegeSet>,
         window: Interval,
-    ) -> Result<Vec<Pair>, QueryError> {
+    ) -> Result<Arc<[Pair]>, QueryError> {
         let asked = privileges.unwrap_or_else(sets::held);
+        // A filter and a field of what it leaves ask the same.
+        let key = (i, t, asked, window);
+        self.unused.get(key, |pairs| pairs.len(), || self.read_unused(key).map(Arc::from))
+    }
+
+    fn read_unused(&self, (i, t, asked, window): UnusedKey) -> Result<Vec<Pair>, QueryError> {
         let mut open = Vec::new();
         for held in self.held(i, t, &mut whole())?.iter() {
             let said = held.value.entitlement().filter(|said| said.effect == Effect::Allow);
@@ -112,14 +124,17 @@ impl Known {
         if open.is_empty() {
             return Ok(open);
         }
-        let mut tried: BTreeSet<UseKey> = BTreeSet::new();
-        self.scan_of(EventAxis::Identity(i), window, false, uses_of(asked), |event| {
-            if event.outcome == Outcome::Success && tried.insert(use_key(event)) {
-                self.take_used(&mut open, event, &mut drop)?;
+        self.reader().check()?;
+        let (mut tried, mut failed) = (Tried::default(), None);
+        self.reader().uses(i, uses_of(asked), window, &mut |by| {
+            if tried.insert(by)
+                && let Err(error) = self.take_used(&mut open, by, &mut drop)
+            {
+                failed = Some(error);
             }
-            Ok(if open.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            if open.is_empty() || failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
-        Ok(open)
+        failed.map_or(Ok(open), Err)
     }
 
     /// What is held at T and not used in the window, by entitlement, then privilege. Of what `told` leaves out, `held_since`
@@ -133,9 +148,9 @@ impl Known {
     ) -> Result<Vec<Unused>, QueryError> {
         let window = filter.during.bounds(t)?;
         let i = identity.ordinal;
-        let mut open = self.unused_pairs(i, t, filter.privileges, window)?;
-        let mut found = Vec::with_capacity(open.len());
-        for pair in &open {
+        let pairs = self.unused_pairs(i, t, filter.privileges, window)?;
+        let mut found = Vec::with_capacity(pairs.len());
+        for pair in pairs.iter() {
             let (entitlement, privilege) = (pair.held.node, pair.privilege);
             let holds = |at: Instant, span: &mut Interval| {
                 self.holds_through(i, entitlement, sets::only(privilege), at, span)
@@ -143,16 +158,17 @@ impl Known {
             let held_since = if told.held_since { self.since(t, holds)? } else { t };
             found.push(Unused { entitlement, privilege, held_since, last_used: None });
         }
-        if open.is_empty() || !told.last_used {
+        if pairs.is_empty() || !told.last_used {
             return Ok(found);
         }
+        let mut open = pairs.to_vec();
         let up_to_now =
             Interval { from: Instant::BEGINNING, to: Instant::from_nanos(t.nanos().saturating_add(1)) };
-        let mut tried: BTreeSet<UseKey> = BTreeSet::new();
+        let mut tried = Tried::default();
         let asked = filter.privileges.unwrap_or_else(sets::held);
         self.scan_of(EventAxis::Identity(i), up_to_now, true, uses_of(asked), |event| {
-            if event.outcome == Outcome::Success && tried.insert(use_key(event)) {
-                self.take_used(&mut open, event, &mut |pair| {
+            if event.outcome == Outcome::Success && tried.insert(use_of(event)) {
+                self.take_used(&mut open, use_of(event), &mut |pair| {
                     for each in &mut found {
                         if each.entitlement == pair.held.node && each.privilege == pair.privilege {
                             each.last_used = Some(event.time);

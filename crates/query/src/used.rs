@@ -262,6 +262,15 @@ impl Watch for UsedDead {
         let (mut dead, mut open) = (Vec::new(), RoaringBitmap::new());
         for ordinal in scope {
             known.reader().check()?;
+            if !self.survivors
+                && let Some(dies) = known.dies(ordinal)?
+            {
+                let counts = if dies == Instant::BEGINNING { dies } else { dies.plus(self.grace) };
+                if dies <= last {
+                    dead.push((ordinal, counts.max(self.window.from)));
+                }
+                continue;
+            }
             let is_dead =
                 |at: Instant, span: &mut Interval| known.dead_or_survivor(ordinal, self.survivors, at, span);
             let mut alive_to = self.window.to;
@@ -363,13 +372,8 @@ impl Watch for NewSources {
         successes()
     }
 
-    fn at_once(
-        &self,
-        known: &Known,
-        role: Role,
-        scope: &RoaringBitmap,
-    ) -> Result<Option<RoaringBitmap>, QueryError> {
-        Ok(known.reader().newly_seen(role, self.of, self.window)?.map(|found| found & scope))
+    fn exactly(&self, known: &Known, role: Role) -> Result<Option<RoaringBitmap>, QueryError> {
+        known.reader().newly_seen(role, self.of, self.window)
     }
 
     fn feed(&self, _: &Known, event: &Event, (own, sources): &mut Self::Seen) -> Result<bool, QueryError> {

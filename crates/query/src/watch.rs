@@ -78,6 +78,12 @@ pub(crate) trait Watch {
         self.during()
     }
 
+    /// All nodes that match, where what is kept tells it without a closer look.
+    fn exactly(&self, known: &Known, role: Role) -> Result<Option<RoaringBitmap>, QueryError> {
+        let _ = (known, role);
+        Ok(None)
+    }
+
     /// Those of the nodes in `scope` that match, where what is kept tells it at once.
     fn at_once(
         &self,
@@ -108,6 +114,9 @@ impl<W: Watch> Leaf for Watched<W> {
     fn bounds(&self, known: &Known, scope: &RoaringBitmap) -> Result<Candidates, QueryError> {
         if self.watch.needs_none() {
             return Ok(Candidates { sure: scope.clone(), maybe: RoaringBitmap::new() });
+        }
+        if let Some(sure) = self.watch.exactly(known, self.role)? {
+            return Ok(Candidates { sure, maybe: RoaringBitmap::new() });
         }
         match self.role {
             Role::Identity => self.watch.identities(known, scope),

@@ -17,7 +17,8 @@ const OBSERVATION: u8 = 2;
 
 /// Everything but when and by whom: equal for equal contents.
 pub(crate) fn encode_body(body: &RecordBody) -> Vec<u8> {
-    let mut to = Encoder::default();
+    // Most bodies fit, and are not moved as they grow.
+    let mut to = Encoder(Vec::with_capacity(192));
     match body {
         RecordBody::Fact(fact) => {
             to.byte(FACT);

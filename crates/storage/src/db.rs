@@ -1,21 +1,16 @@
 //! RocksDB, and a group of changes that is written at once. The only file that opens, reads or writes it.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
+use std::ops::{Bound, ControlFlow};
 use std::path::Path;
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, Direction, IteratorMode, Options,
-    ReadOptions, WriteBatch, WriteOptions,
+    ReadOptions, WriteBatch, WriteBufferManager, WriteOptions,
 };
 
 use crate::error::{StorageError, corrupt};
 use crate::keys;
-
-/// Bytes of blocks that one tenant keeps in memory for reads, over all its families.
-const BLOCK_CACHE_BYTES: usize = 256 << 20;
-/// Bytes of rows that one tenant keeps in memory before they go to tables, over all its families.
-const WRITE_BUFFER_BYTES: usize = 128 << 20;
 
 /// The column families. FORMAT.md describes each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,6 +34,9 @@ pub(crate) enum Family {
     Entangled,
     Events,
 }
+
+/// How many there are.
+const FAMILIES: usize = Family::LEDGER.len() + Family::VIEWS.len();
 
 impl Family {
     /// The ledger itself: never dropped.
@@ -94,10 +92,23 @@ impl Family {
         let mut blocks = BlockBasedOptions::default();
         blocks.set_block_cache(cache);
         blocks.set_format_version(5);
-        blocks.set_block_size(if self == Self::Ledger { 32 << 10 } else { 16 << 10 });
-        blocks.set_cache_index_and_filter_blocks(false);
+        blocks.set_block_size(match self {
+            Self::Ledger => 32 << 10,
+            // Read one key at a time, and nearly never: only where a filter is mistaken.
+            Self::EventIds => 4 << 10,
+            _ => 16 << 10,
+        });
+        // Within the cache's bounds like everything else, and the last to go.
+        blocks.set_cache_index_and_filter_blocks(true);
+        blocks.set_cache_index_and_filter_blocks_with_high_priority(true);
+        blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
         if matches!(self, Self::EventIds | Self::Ids | Self::BatchIds | Self::Statements) {
             blocks.set_bloom_filter(10.0, false);
+        }
+        if self == Self::EventIds {
+            // Each is asked for before it is written: without a filter that is a walk through all that is not in tables yet.
+            options.set_memtable_whole_key_filtering(true);
+            options.set_memtable_prefix_bloom_ratio(0.1);
         }
         options.set_block_based_table_factory(&blocks);
         // Digests do not compress; everything else does, and old levels are worth more effort.
@@ -127,6 +138,24 @@ pub(crate) enum Recovery {
     UpToDamage,
 }
 
+/// What all databases of a process share: tables' blocks in memory, and room for rows that are not in tables yet.
+#[derive(Clone)]
+pub(crate) struct Buffers {
+    cache: Cache,
+    writes: WriteBufferManager,
+}
+
+impl Buffers {
+    /// At most so many bytes of each.
+    pub fn new(cache: u64, writes: u64) -> Self {
+        Self {
+            cache: Cache::new_lru_cache(cache as usize),
+            // Full, it has a family written out, and makes no writer wait.
+            writes: WriteBufferManager::new_write_buffer_manager(writes as usize, false),
+        }
+    }
+}
+
 /// An open database.
 pub(crate) struct Db {
     rocks: rocksdb::DB,
@@ -141,7 +170,7 @@ pub(crate) type Row = (Box<[u8]>, Box<[u8]>);
 
 impl Db {
     /// `recovery`: what is made of a damaged write-ahead log.
-    pub fn open(path: &Path, recovery: Recovery) -> Result<Self, StorageError> {
+    pub fn open(path: &Path, recovery: Recovery, buffers: &Buffers) -> Result<Self, StorageError> {
         let mut options = Options::default();
         options.create_if_missing(true);
         options.create_missing_column_families(true);
@@ -152,8 +181,8 @@ impl Db {
             Recovery::TornTail => rocksdb::DBRecoveryMode::TolerateCorruptedTailRecords,
             Recovery::UpToDamage => rocksdb::DBRecoveryMode::PointInTime,
         });
-        options.set_db_write_buffer_size(WRITE_BUFFER_BYTES);
-        let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
+        options.set_write_buffer_manager(&buffers.writes);
+        let cache = buffers.cache.clone();
         // A database opens with all of its families alone; what to make of those of other formats, their version tells. A
         // folder without a database has none.
         let there = rocksdb::DB::list_cf(&options, path).unwrap_or_default();
@@ -195,7 +224,7 @@ impl Db {
 
     /// The values of many keys, in their order: one pass over the tables rather than one for each.
     pub fn get_many(&self, family: Family, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>, StorageError> {
-        let found = self.rocks.batched_multi_get_cf(&self.family(family)?, keys, false);
+        let found = self.rocks.batched_multi_get_cf(&self.family(family)?, keys, keys.is_sorted());
         found.into_iter().map(|value| Ok(value?.map(|value| value.to_vec()))).collect()
     }
 
@@ -282,47 +311,57 @@ impl Db {
 /// Changes that are written at once. Reads see them as if they were written already.
 pub(crate) struct Pending<'a> {
     db: &'a Db,
-    rows: BTreeMap<(Family, Vec<u8>), Option<Vec<u8>>>,
+    /// By [`Family`] as a number.
+    families: [Changes; FAMILIES],
 }
+
+/// The changes of a family: `None` where a row goes.
+type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
 impl<'a> Pending<'a> {
     pub fn new(db: &'a Db) -> Self {
-        Self { db, rows: BTreeMap::new() }
+        Self { db, families: Default::default() }
     }
 
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.families.iter().all(BTreeMap::is_empty)
+    }
+
+    fn of(&self, family: Family) -> &Changes {
+        &self.families[family as usize]
     }
 
     pub fn put(&mut self, family: Family, key: Vec<u8>, value: Vec<u8>) {
-        self.rows.insert((family, key), Some(value));
+        self.families[family as usize].insert(key, Some(value));
     }
 
     pub fn delete(&mut self, family: Family, key: Vec<u8>) {
-        self.rows.insert((family, key), None);
+        self.families[family as usize].insert(key, None);
     }
 
     /// Takes back a change.
-    pub fn forget(&mut self, family: Family, key: Vec<u8>) {
-        self.rows.remove(&(family, key));
+    pub fn forget(&mut self, family: Family, key: &[u8]) {
+        self.families[family as usize].remove(key);
     }
 
     pub fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        // The map's key owns its bytes: a copy per read, of some tens of bytes.
-        match self.rows.get(&(family, key.to_vec())) {
+        match self.of(family).get(key) {
             Some(row) => Ok(row.clone()),
             None => self.db.get(family, key),
         }
     }
 
-    /// The values of many keys, in their order.
+    /// The values of many keys, in their order: fastest where they ascend.
     pub fn get_many(&self, family: Family, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>, StorageError> {
         let on_disk = self.db.get_many(family, keys)?;
-        let rows =
-            keys.iter().zip(on_disk).map(|(key, on_disk)| match self.rows.get(&(family, key.to_vec())) {
-                Some(row) => row.clone(),
-                None => on_disk,
-            });
+        let changes = self.of(family);
+        if changes.is_empty() {
+            return Ok(on_disk);
+        }
+        let rows = keys.iter().zip(on_disk).map(|(key, on_disk)| match changes.get(*key) {
+            Some(row) => row.clone(),
+            None => on_disk,
+        });
         Ok(rows.collect())
     }
 
@@ -330,15 +369,15 @@ impl<'a> Pending<'a> {
     pub fn prefixed(&self, family: Family, prefix: &[u8]) -> Result<Vec<Row>, StorageError> {
         let on_disk = self.db.prefixed(family, prefix)?;
         let mut pending = self
-            .rows
-            .range((family, prefix.to_vec())..)
-            .take_while(|((of, key), _)| *of == family && key.starts_with(prefix))
+            .of(family)
+            .range::<[u8], _>((Bound::Included(prefix), Bound::Unbounded))
+            .take_while(|(key, _)| key.starts_with(prefix))
             .peekable();
         if pending.peek().is_none() {
             return Ok(on_disk);
         }
         let mut merged: BTreeMap<Box<[u8]>, Box<[u8]>> = on_disk.into_iter().collect();
-        for ((_, key), value) in pending {
+        for (key, value) in pending {
             match value {
                 Some(value) => merged.insert(key.as_slice().into(), value.as_slice().into()),
                 None => merged.remove(key.as_slice()),
@@ -349,18 +388,23 @@ impl<'a> Pending<'a> {
 
     /// The keys of a family that change.
     pub fn touched(&self, family: Family) -> impl Iterator<Item = &[u8]> {
-        let of_family = self.rows.range((family, Vec::new())..).take_while(move |row| row.0.0 == family);
-        of_family.map(|row| row.0.1.as_slice())
+        self.of(family).keys().map(Vec::as_slice)
     }
 
     /// Writes everything, atomically and synced.
     pub fn commit(self) -> Result<(), StorageError> {
         let mut batch = WriteBatch::default();
-        for ((family, key), value) in &self.rows {
-            let family = self.db.family(*family)?;
-            match value {
-                Some(value) => batch.put_cf(&family, key, value),
-                None => batch.delete_cf(&family, key),
+        for family in Family::all() {
+            let changes = self.of(family);
+            if changes.is_empty() {
+                continue;
+            }
+            let family = self.db.family(family)?;
+            for (key, value) in changes {
+                match value {
+                    Some(value) => batch.put_cf(&family, key, value),
+                    None => batch.delete_cf(&family, key),
+                }
             }
         }
         self.db.write(batch)

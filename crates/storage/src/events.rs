@@ -13,9 +13,13 @@ use crate::keys::Axis;
 use crate::parts::Part;
 use crate::store::Store;
 use crate::views::{CLASSES, class, day_of, head_class, of_class};
+use crate::work::{Counters, Of};
 
 /// Events counted by class and outcome.
 pub type Tally = BTreeMap<(Privilege, Outcome), u64>;
+
+/// So many secrets that are asked about from one moment on are found as a set.
+const TOGETHER_MIN: usize = 64;
 
 /// An event as kept: ordinals of what the observation names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +90,7 @@ pub struct EventScan {
     pub wanted: Wanted,
 }
 
-fn given(ordinal: u32) -> Option<u32> {
+pub(crate) fn given(ordinal: u32) -> Option<u32> {
     (ordinal != NONE).then_some(ordinal)
 }
 
@@ -111,27 +115,35 @@ fn stored(row: &Row) -> Result<StoredEvent, StorageError> {
 }
 
 /// The places of a block that are still to be read, `start..end`: among `places` or, where there is no list, themselves.
-struct Cursor<'a> {
+pub(crate) struct Cursor<'a> {
     block: &'a Block,
     places: Option<&'a [u32]>,
     start: usize,
     end: usize,
+    looked_at: usize,
+    work: &'a Counters,
+}
+
+impl Drop for Cursor<'_> {
+    fn drop(&mut self) {
+        self.work.add(Of::Events, self.looked_at);
+    }
 }
 
 impl<'a> Cursor<'a> {
-    fn of(block: &'a Block, scan: &EventScan) -> Self {
+    pub(crate) fn of(block: &'a Block, scan: &EventScan, work: &'a Counters) -> Self {
         let (from, to) = (scan.from.0.nanos(), scan.to.nanos());
         let places = match scan.axis {
             Axis::All => {
                 let range = block.between(from, to);
-                return Self { block, places: None, start: range.start, end: range.end };
+                return Self { block, places: None, start: range.start, end: range.end, looked_at: 0, work };
             }
             Axis::Identity(ordinal) => block.by_identity().of_key(ordinal),
             Axis::Secret(ordinal) => block.by_secret().of_key(ordinal),
         };
-        let before = |moment: i64| move |place: &u32| block.times()[*place as usize] < moment;
+        let before = |moment: i64| move |place: &u32| block.time(*place as usize) < moment;
         let (start, end) = (places.partition_point(before(from)), places.partition_point(before(to)));
-        Self { block, places: Some(places), start, end: end.max(start) }
+        Self { block, places: Some(places), start, end: end.max(start), looked_at: 0, work }
     }
 
     fn place(&self, at: usize) -> usize {
@@ -139,13 +151,14 @@ impl<'a> Cursor<'a> {
     }
 
     /// The place of the next event that is wanted; those before it are passed over.
-    fn next(&mut self, scan: &EventScan, size: u64) -> Option<usize> {
+    pub(crate) fn next(&mut self, scan: &EventScan, size: u64) -> Option<usize> {
         while self.start < self.end {
+            self.looked_at += 1;
             let place = self.place(if scan.backwards { self.end - 1 } else { self.start });
-            let index = self.block.indexes()[place];
+            let index = self.block.index(place);
             if scan.wanted.has(self.block.classes()[place])
                 && index < size
-                && (Instant::from_nanos(self.block.times()[place]), index) >= scan.from
+                && (Instant::from_nanos(self.block.time(place)), index) >= scan.from
             {
                 return Some(place);
             }
@@ -154,7 +167,7 @@ impl<'a> Cursor<'a> {
         None
     }
 
-    fn pass(&mut self, scan: &EventScan) {
+    pub(crate) fn pass(&mut self, scan: &EventScan) {
         if scan.backwards {
             self.end -= 1;
         } else {
@@ -168,13 +181,14 @@ fn visit_all(
     blocks: &[Arc<Block>],
     scan: &EventScan,
     size: u64,
+    work: &Counters,
     visit: &mut dyn FnMut(&StoredEvent) -> ControlFlow<()>,
 ) -> Result<ControlFlow<()>, StorageError> {
     let mut cursors: Vec<Cursor<'_>> = Vec::with_capacity(blocks.len());
     let mut heads: Vec<(i64, u64, usize)> = Vec::with_capacity(blocks.len());
-    let key = |block: &Block, place: usize| (block.times()[place], block.indexes()[place], place);
+    let key = |block: &Block, place: usize| (block.time(place), block.index(place), place);
     for block in blocks {
-        let mut cursor = Cursor::of(block, scan);
+        let mut cursor = Cursor::of(block, scan, work);
         if let Some(place) = cursor.next(scan, size) {
             heads.push(key(block, place));
             cursors.push(cursor);
@@ -214,7 +228,12 @@ impl Store {
     }
 
     /// The blocks of a day that may hold something of the scan.
-    fn blocks(&self, day: u32, scan: &EventScan, size: u64) -> Result<Vec<Arc<Block>>, StorageError> {
+    pub(crate) fn blocks(
+        &self,
+        day: u32,
+        scan: &EventScan,
+        size: u64,
+    ) -> Result<Vec<Arc<Block>>, StorageError> {
         let found = self.parts.of_day(day, |part| {
             if !touches(part, scan.from.0, scan.to) || part.id.first >= size {
                 return Ok(Some(None));
@@ -235,7 +254,9 @@ impl Store {
             }
             Ok(self.parts.block(&self.db, part.id)?.map(Some))
         })?;
-        Ok(found.into_iter().flatten().collect())
+        let found: Vec<_> = found.into_iter().flatten().collect();
+        self.work.add(Of::Blocks, found.len());
+        Ok(found)
     }
 
     /// The events of a scan among the first `size` records, by (time, index) or against it.
@@ -250,7 +271,7 @@ impl Store {
             days.reverse();
         }
         for day in days {
-            if visit_all(&self.blocks(day, scan, size)?, scan, size, visit)?.is_break() {
+            if visit_all(&self.blocks(day, scan, size)?, scan, size, &self.work, visit)?.is_break() {
                 break;
             }
         }
@@ -299,22 +320,27 @@ impl Store {
             let sets = if secrets { &head.secrets } else { &head.identities };
             let of_class =
                 |class: u8| if secrets { wanted.has_outcome(class) } else { wanted.has(head_class(class)) };
-            return Ok(Some(
-                sets.iter().filter(|(of, _)| of_class(**of)).map(|(_, set)| set.clone()).collect(),
-            ));
+            let found: Vec<_> =
+                sets.iter().filter(|(of, _)| of_class(**of)).map(|(_, set)| set.clone()).collect();
+            self.work.add(Of::Bitmaps, found.len());
+            return Ok(Some(found));
         }
         let Some(block) = self.parts.block(&self.db, part.id)? else { return Ok(None) };
-        let mut ordinals = Vec::new();
-        for place in block.between(during.from.nanos(), during.to.nanos()) {
-            if wanted.has(block.classes()[place]) && block.indexes()[place] < size {
+        let places = block.between(during.from.nanos(), during.to.nanos());
+        self.work.add(Of::Blocks, 1);
+        self.work.add(Of::Events, places.len());
+        let all_known = block.last_index() < size;
+        let mut found = Dense::default();
+        for place in places {
+            if wanted.has(block.classes()[place]) && (all_known || block.index(place) < size) {
                 let ordinal =
-                    if secrets { block.member(Member::Secret, place) } else { block.identities()[place] };
+                    if secrets { block.member(Member::Secret, place) } else { block.identity(place) };
                 if ordinal != NONE {
-                    ordinals.push(ordinal);
+                    found.insert(ordinal);
                 }
             }
         }
-        Ok(Some(vec![set(ordinals)]))
+        Ok(Some(vec![found.set()]))
     }
 
     /// Identities of the events of these classes on a resource in an interval, among the first `size` records.
@@ -332,6 +358,8 @@ impl Store {
                     return Ok(Some(Vec::new()));
                 }
                 let Some(block) = self.parts.block(&self.db, part.id)? else { return Ok(None) };
+                self.work.add(Of::Blocks, 1);
+                self.work.add(Of::Events, block.by_resource().of_key(resource).len());
                 Ok(Some(on_resource(&block, resource, wanted, during, size)))
             })?;
             ordinals.extend(found.into_iter().flatten());
@@ -351,6 +379,15 @@ impl Store {
         let mut found = RoaringBitmap::new();
         let Some(first) = from.iter().map(|each| each.1).min() else { return Ok(found) };
         let mut open = from.to_vec();
+        if let Some(during) = Interval::new(first, to)
+            && open.iter().filter(|each| each.1 == first).count() > TOGETHER_MIN
+        {
+            let used = self.seen(true, wanted, during, size)?;
+            found.extend(open.iter().filter(|each| each.1 == first).map(|each| each.0));
+            found &= used;
+            open.retain(|each| each.1 != first);
+        }
+        let Some(first) = open.iter().map(|each| each.1).min() else { return Ok(found) };
         for day in self.days(first, to).into_iter().rev() {
             let blocks = self.parts.of_day(day, |part| {
                 if !touches(part, first, to) || part.id.first >= size {
@@ -360,14 +397,16 @@ impl Store {
             })?;
             for block in blocks.into_iter().flatten() {
                 let groups = block.by_secret();
+                self.work.add(Of::Blocks, 1);
+                self.work.add(Of::Events, open.iter().map(|each| groups.of_key(each.0).len()).sum());
                 open.retain(|(secret, from)| {
                     let counts = |place: &u32| {
                         let place = *place as usize;
-                        let time = Instant::from_nanos(block.times()[place]);
+                        let time = Instant::from_nanos(block.time(place));
                         *from <= time
                             && time < to
                             && wanted.has(block.classes()[place])
-                            && block.indexes()[place] < size
+                            && block.index(place) < size
                     };
                     // The latest first: it is the likeliest.
                     let used = groups.of_key(*secret).iter().rev().any(counts);
@@ -397,17 +436,18 @@ impl Store {
             EventScan { axis: Axis::Identity(identity), from: (*first, 0), to, backwards: false, wanted };
         for day in self.days(*first, to) {
             for block in self.blocks(day, &scan, size)? {
-                let cursor = Cursor::of(&block, &scan);
+                let mut cursor = Cursor::of(&block, &scan, &self.work);
+                cursor.looked_at = cursor.end - cursor.start;
                 let all_known = block.last_index() < size;
                 let (mut step, mut end) = (0, i64::MIN);
                 for at in cursor.start..cursor.end {
                     let place = cursor.place(at);
-                    let time = block.times()[place];
+                    let time = block.time(place);
                     if time >= end {
                         step = steps.partition_point(|start| start.nanos() <= time).saturating_sub(1);
                         end = steps.get(step + 1).map_or(i64::MAX, |next| next.nanos());
                     }
-                    if all_known || block.indexes()[place] < size {
+                    if all_known || block.index(place) < size {
                         counts[step][usize::from(block.classes()[place]) % CLASSES] += 1;
                     }
                 }
@@ -436,9 +476,9 @@ fn on_resource(block: &Block, resource: u32, wanted: &Wanted, during: Interval, 
         let run = places[at..].partition_point(|place| block.classes()[*place as usize] == class);
         if wanted.has(class) {
             let of_run = places[at..at + run].iter().map(|place| *place as usize).filter(|place| {
-                during.contains(Instant::from_nanos(block.times()[*place])) && block.indexes()[*place] < size
+                during.contains(Instant::from_nanos(block.time(*place))) && block.index(*place) < size
             });
-            found.extend(of_run.map(|place| block.identities()[place]));
+            found.extend(of_run.map(|place| block.identity(place)));
         }
         at += run;
     }
@@ -454,6 +494,30 @@ fn set(mut ordinals: Vec<u32>) -> RoaringBitmap {
     ordinals.dedup();
     // Sorted and without repeats: appending does not fail.
     RoaringBitmap::from_sorted_iter(ordinals).unwrap_or_default()
+}
+
+/// A set that is gathered without order: a bit for each ordinal up to the greatest.
+#[derive(Default)]
+struct Dense(Vec<u64>);
+
+impl Dense {
+    fn insert(&mut self, ordinal: u32) {
+        let place = ordinal as usize / 64;
+        if place >= self.0.len() {
+            self.0.resize(place + 1 + place / 2, 0);
+        }
+        self.0[place] |= 1 << (ordinal % 64);
+    }
+
+    fn set(&self) -> RoaringBitmap {
+        let words = self.0.iter().enumerate().filter(|(_, word)| **word != 0);
+        let ordinals = words.flat_map(|(place, word)| {
+            let bits = std::iter::successors(Some(*word), |left| Some(left & (left - 1)));
+            bits.take_while(|left| *left != 0).map(move |left| place as u32 * 64 + left.trailing_zeros())
+        });
+        // Ascending: appending does not fail.
+        RoaringBitmap::from_sorted_iter(ordinals).unwrap_or_default()
+    }
 }
 
 impl Wanted {

@@ -18,8 +18,6 @@ use roaring::RoaringBitmap;
 
 use crate::keys::{NodeKey, Space, TimelineKey};
 
-/// Bytes that one tenant keeps so, unless its opener says otherwise.
-pub(crate) const KEPT_BYTES: u64 = 512 << 20;
 /// Parts with a lock each.
 const SHARDS: usize = 16;
 /// Generations of a part: a key that is forgotten spoils the reads under way of no more than a share of the others.
@@ -52,6 +50,8 @@ pub(crate) enum KeptKey {
     Matching([u8; 16]),
     /// Since when the nodes of a block are stated.
     Stated(NodeKind, u32),
+    /// When the secrets of a block die.
+    Deaths(u32),
     /// The resources that an entitlement's scopes name.
     Named(u32),
 }
@@ -136,25 +136,24 @@ impl History {
 #[derive(Debug, Clone)]
 struct Bytes;
 
-impl Weighter<KeptKey, Entry> for Bytes {
-    fn weight(&self, _: &KeptKey, entry: &Entry) -> u64 {
+impl Weighter<(u32, KeptKey), Entry> for Bytes {
+    fn weight(&self, _: &(u32, KeptKey), entry: &Entry) -> u64 {
         entry.bytes() as u64
     }
 }
 
 struct Shard {
-    entries: Cache<KeptKey, Entry, Bytes, FixedState>,
+    entries: Cache<(u32, KeptKey), Entry, Bytes, FixedState>,
     generations: [u64; SLOTS],
 }
 
-/// Entries by key, bounded in bytes.
-pub(crate) struct Kept {
+/// Entries of all stores of a process, bounded in bytes.
+pub(crate) struct Shards {
     shards: Vec<Mutex<Shard>>,
     hasher: FixedState,
-    globs: AtomicU64,
 }
 
-impl Kept {
+impl Shards {
     /// At most so many bytes.
     pub fn new(bytes_max: u64) -> Self {
         let shard = || {
@@ -167,32 +166,43 @@ impl Kept {
             );
             Mutex::new(Shard { entries, generations: [0; SLOTS] })
         };
-        Self {
-            shards: (0..SHARDS).map(|_| shard()).collect(),
-            hasher: FixedState::default(),
-            globs: AtomicU64::new(0),
-        }
+        Self { shards: (0..SHARDS).map(|_| shard()).collect(), hasher: FixedState::default() }
     }
 
     /// The part of a key and its slot in it.
-    fn shard(&self, key: &KeptKey) -> Option<(MutexGuard<'_, Shard>, usize)> {
+    fn shard(&self, key: &(u32, KeptKey)) -> Option<(MutexGuard<'_, Shard>, usize)> {
         let hash = self.hasher.hash_one(key);
         let shard = self.shards.get((hash >> 48) as usize % SHARDS)?;
         let slot = (hash >> 32) as usize % SLOTS;
         Some((shard.lock().unwrap_or_else(PoisonError::into_inner), slot))
     }
+}
+
+/// Entries of a store by key.
+pub(crate) struct Kept {
+    shards: Arc<Shards>,
+    opening: u32,
+    globs: AtomicU64,
+}
+
+impl Kept {
+    /// Of the store that was opened as this.
+    pub fn new(shards: Arc<Shards>, opening: u32) -> Self {
+        Self { shards, opening, globs: AtomicU64::new(0) }
+    }
 
     /// What is kept or, where nothing is, is read, and then kept unless the key was touched meanwhile. No lock is held
     /// while it is read.
     pub fn get<E>(&self, key: KeptKey, read: impl FnOnce() -> Result<Entry, E>) -> Result<Entry, E> {
-        let Some((shard, slot)) = self.shard(&key) else { return read() };
+        let key = (self.opening, key);
+        let Some((shard, slot)) = self.shards.shard(&key) else { return read() };
         if let Some(entry) = shard.entries.get(&key) {
             return Ok(entry.clone());
         }
         let generation = shard.generations.get(slot).copied();
         drop(shard);
         let entry = read()?;
-        if let Some((mut shard, slot)) = self.shard(&key)
+        if let Some((mut shard, slot)) = self.shards.shard(&key)
             && shard.generations.get(slot).copied() == generation
         {
             shard.entries.insert(key, entry.clone());
@@ -202,8 +212,9 @@ impl Kept {
 
     /// Forgets a key of which rows were written, and what is being read of it.
     pub fn forget(&self, key: &KeptKey) {
-        if let Some((mut shard, slot)) = self.shard(key) {
-            shard.entries.remove(key);
+        let own = (self.opening, *key);
+        if let Some((mut shard, slot)) = self.shards.shard(&own) {
+            shard.entries.remove(&own);
             if let Some(generation) = shard.generations.get_mut(slot) {
                 *generation += 1;
             }

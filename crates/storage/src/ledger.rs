@@ -1,7 +1,7 @@
 //! The ledger: records, batch headers and the Merkle tree over the records' commitments. The only place that appends.
 
 use asof_evidence::{
-    Frontier, Hash, Salt, TILE_HEIGHT, commitment, leaf_hash, node_hash, root_from_subtrees, salt, subtrees,
+    Frontier, Hash, Salts, TILE_HEIGHT, commitment, leaf_hash, node_hash, root_from_subtrees, subtrees,
 };
 use asof_model::{Instant, Record};
 
@@ -140,9 +140,10 @@ impl LedgerReader<'_> {
         let mut failed = None;
         let after = from.checked_add(1).ok_or(StorageError::Full("the ledger"))?;
         self.headers(after, &mut |header| {
+            let salts = Salts::new(&header.secret);
             for index in header.first.max(from)..header.end.min(from + count) {
                 match self.canonical(index) {
-                    Ok(canonical) => leaves.push(leaf_of(&header.secret, index, &canonical).1),
+                    Ok(canonical) => leaves.push(leaf_of(&salts, index, &canonical)),
                     Err(error) => {
                         failed = Some(error);
                         return Ok(std::ops::ControlFlow::Break(()));
@@ -212,9 +213,8 @@ impl LedgerReader<'_> {
 }
 
 /// The leaf hash of a record from its content.
-pub(crate) fn leaf_of(secret: &[u8; 32], index: u64, canonical: &[u8]) -> (Salt, Hash) {
-    let salt = salt(secret, index);
-    (salt, leaf_hash(&commitment(&salt, canonical)))
+pub(crate) fn leaf_of(salts: &Salts, index: u64, canonical: &[u8]) -> Hash {
+    leaf_hash(&commitment(&salts.of(index), canonical))
 }
 
 /// Appends a batch's records and its header. `header.root` and `header.end` are set here.
@@ -224,10 +224,11 @@ pub(crate) fn append(
     frontier: &mut Frontier,
     pending: &mut Pending<'_>,
 ) {
+    let salts = Salts::new(&header.secret);
     for body in bodies {
         let index = frontier.size();
         let bytes = canonical::encode(header.recorded_at, &header.source, body);
-        let (_, leaf) = leaf_of(&header.secret, index, &bytes);
+        let leaf = leaf_of(&salts, index, &bytes);
         pending.put(Family::Ledger, keys::index(index), bytes);
         frontier.append(leaf, |level, place, hash| {
             if level > 0 {

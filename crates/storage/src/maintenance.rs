@@ -3,11 +3,12 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use asof_evidence::Frontier;
+use asof_evidence::{Frontier, Salts};
 
 use crate::db::{Db, Family, Recovery};
 use crate::error::StorageError;
 use crate::ledger::{LedgerReader, leaf_of};
+use crate::memory::Memory;
 use crate::pieces::Pieces;
 use crate::store::{Store, replay_into};
 use crate::views;
@@ -38,7 +39,8 @@ pub type Progress<'a> = &'a mut dyn FnMut(u64, u64) -> Result<(), StorageError>;
 /// # Errors
 /// What keeps it from checking at all; what it finds wrong is in the report.
 pub fn check(path: &Path, progress: Progress<'_>) -> Result<CheckReport, StorageError> {
-    let store = Store::open_as_is(path, Recovery::TornTail)?;
+    let memory = Memory::new(Memory::BYTES_DEFAULT);
+    let store = Store::open_as_is(path, Recovery::TornTail, &memory)?;
     let mut report = CheckReport::default();
     let total = store.last_header()?.map_or(0, |header| header.end);
     // A reindex that was cut short is finished first; views that cannot be are found to differ below.
@@ -48,20 +50,21 @@ pub fn check(path: &Path, progress: Progress<'_>) -> Result<CheckReport, Storage
     check_ledger(&store.db, &mut report, total, progress)?;
     let beside = path.with_extension("check");
     remove(&beside)?;
-    let compared = compare_views(&store.db, &beside, &mut report, total, progress);
+    let compared = compare_views(&store, &beside, &mut report, total, progress);
     remove(&beside)?;
     compared.map(|()| report)
 }
 
 fn compare_views(
-    live: &Db,
+    store: &Store,
     beside: &Path,
     report: &mut CheckReport,
     total: u64,
     progress: Progress<'_>,
 ) -> Result<(), StorageError> {
-    let rebuilt = Db::open(beside, Recovery::TornTail)?;
-    match replay_into(live, &rebuilt, Pieces::DEFAULT, (0, 0), total, progress) {
+    let live = &*store.db;
+    let rebuilt = Db::open(beside, Recovery::TornTail, store.memory.buffers())?;
+    match replay_into(live, &rebuilt, Pieces::DEFAULT, &store.memory, (0, 0), total, progress) {
         Err(StorageError::Stopped) => return Err(StorageError::Stopped),
         Err(error) => report.problem(|| format!("the views cannot be rebuilt: {error}")),
         Ok(()) => {}
@@ -111,6 +114,7 @@ fn check_ledger(
             report.problem(|| format!("batch {} was not recorded after the one before", header.number));
         }
         recorded_at = Some(header.recorded_at);
+        let salts = Salts::new(&header.secret);
         for index in header.first..header.end {
             let canonical = match reader.canonical(index) {
                 Ok(canonical) => canonical,
@@ -125,7 +129,7 @@ fn check_ledger(
                     .problem(|| format!("record {index} and its batch's header disagree on when or by whom")),
                 Err(error) => report.problem(|| format!("record {index}: {error}")),
             }
-            let (_, leaf) = leaf_of(&header.secret, index, &canonical);
+            let leaf = leaf_of(&salts, index, &canonical);
             frontier.append(leaf, |level, place, hash| {
                 if level == 0 {
                     return;
@@ -163,7 +167,7 @@ fn check_ledger(
 /// A disk that fails, or a ledger that is corrupt.
 pub fn reindex(path: &Path, up_to_damage: bool, progress: Progress<'_>) -> Result<u64, StorageError> {
     let recovery = if up_to_damage { Recovery::UpToDamage } else { Recovery::TornTail };
-    let store = Store::open_as_is(path, recovery)?;
+    let store = Store::open_as_is(path, recovery, &Memory::new(Memory::BYTES_DEFAULT))?;
     store.drop_views()?;
     store.replay(progress)?;
     store.flush()?;

@@ -1,5 +1,5 @@
-//! Who was first seen from somewhere in an interval: from the interval's own events backwards, day by day, until each
-//! source turns up again or there is no earlier day.
+//! Who was first seen from somewhere in an interval: by the tables of first appearances or, where there is no room for
+//! them, from the interval's own events backwards, day by day, until each source turns up again or there is no earlier day.
 
 use std::sync::Arc;
 
@@ -9,8 +9,10 @@ use roaring::RoaringBitmap;
 
 use crate::error::StorageError;
 use crate::events::{Wanted, touches};
+use crate::firsts::Of;
 use crate::parts::Part;
 use crate::store::Store;
+use crate::work;
 
 /// A node, something that it was seen from, and when first in the interval.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,7 +32,7 @@ struct Look {
 
 impl Look {
     fn counts(&self, block: &Block, place: usize) -> bool {
-        self.wanted.has(block.classes()[place]) && block.indexes()[place] < self.size
+        self.wanted.has(block.classes()[place]) && block.index(place) < self.size
     }
 
     fn places<'a>(&self, block: &'a Block, node: u32) -> &'a [u32] {
@@ -46,7 +48,7 @@ impl Look {
             own.clear();
             for place in groups.of_key(*node) {
                 let place = *place as usize;
-                let time = block.times()[place];
+                let time = block.time(place);
                 // Without a source it is no pair, but it tells when the node itself was seen: NONE comes last.
                 if from <= time && time < to && self.counts(block, place) {
                     let source = block.member(self.member, place);
@@ -59,8 +61,15 @@ impl Look {
         }
     }
 
-    /// Takes away the pairs that a block has before a moment; `seen`: nodes that it has then at all.
-    fn take_seen(&self, block: &Block, before: i64, open: &mut Vec<Pair>, seen: &mut RoaringBitmap) {
+    /// Takes away the pairs that a block has before a moment; `seen`: nodes that it has then at all. Gives how many events were looked at.
+    fn take_seen(
+        &self,
+        block: &Block,
+        before: i64,
+        open: &mut Vec<Pair>,
+        seen: &mut RoaringBitmap,
+    ) -> usize {
+        let mut looked_at = 0;
         let mut of_node: (Option<u32>, Vec<u32>) = (None, Vec::new());
         open.retain(|pair| {
             let places = self.places(block, pair.node);
@@ -68,10 +77,11 @@ impl Look {
                 return true;
             }
             if of_node.0 != Some(pair.node) {
+                looked_at += places.len();
                 let counted = places
                     .iter()
                     .map(|place| *place as usize)
-                    .filter(|place| block.times()[*place] < before && self.counts(block, *place));
+                    .filter(|place| block.time(*place) < before && self.counts(block, *place));
                 of_node = (Some(pair.node), counted.map(|place| block.member(self.member, place)).collect());
                 if !of_node.1.is_empty() {
                     seen.insert(pair.node);
@@ -79,6 +89,7 @@ impl Look {
             }
             !of_node.1.contains(&pair.source)
         });
+        looked_at
     }
 }
 
@@ -94,10 +105,18 @@ impl Store {
         go_on: &mut dyn FnMut() -> bool,
     ) -> Result<RoaringBitmap, StorageError> {
         let all: PrivilegeSet = asof_model::Privilege::ALL.iter().copied().collect();
-        let look = Look { secrets, member, wanted: Wanted::of(all, &[Outcome::Success]), size };
+        let wanted = Wanted::of(all, &[Outcome::Success]);
+        let kept = self.firsts.newly(Of { secrets, member }, &wanted, during, size, |from, visit| {
+            self.blocks_from(from, size, go_on, visit)
+        });
+        if let Some(found) = kept? {
+            return Ok(found);
+        }
+        let look = Look { secrets, member, wanted, size };
         let mut pairs = Vec::new();
         for day in self.days(during.from, during.to) {
             for block in self.blocks_before(day, during.to, size, None, &look)? {
+                self.work.add(work::Of::Events, block.len());
                 look.pairs(&block, during, &mut pairs);
             }
         }
@@ -116,7 +135,7 @@ impl Store {
                 break;
             }
             for block in self.blocks_before(day, during.from, size, Some(&open), &look)? {
-                look.take_seen(&block, before, &mut open, &mut seen);
+                self.work.add(work::Of::Events, look.take_seen(&block, before, &mut open, &mut seen));
             }
         }
         let is_later = |pair: &Pair| {
@@ -124,6 +143,33 @@ impl Store {
             seen.contains(pair.node) || own.is_some_and(|own| firsts[own].first < pair.first)
         };
         Ok(open.iter().filter(|pair| is_later(pair)).map(|pair| pair.node).collect())
+    }
+
+    /// Visits the blocks with an event from an index on and below a size; false: `go_on` said no before the end.
+    fn blocks_from(
+        &self,
+        from: u64,
+        size: u64,
+        go_on: &mut dyn FnMut() -> bool,
+        visit: &mut dyn FnMut(&Block),
+    ) -> Result<bool, StorageError> {
+        for day in self.days(Instant::BEGINNING, Instant::FOREVER) {
+            let blocks = self.parts.of_day(day, |part| {
+                if part.id.last < from || part.id.first >= size {
+                    return Ok(Some(None));
+                }
+                Ok(self.parts.block(&self.db, part.id)?.map(Some))
+            })?;
+            for block in blocks.into_iter().flatten() {
+                self.work.add(work::Of::Blocks, 1);
+                self.work.add(work::Of::Events, block.len());
+                visit(&block);
+                if !go_on() {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
     }
 
     /// The blocks of a day with something before a moment; of those that are not kept, only the ones that name a node.
@@ -151,6 +197,8 @@ impl Store {
             }
             Ok(self.parts.block(&self.db, part.id)?.map(Some))
         };
-        Ok(self.parts.of_day(day, read)?.into_iter().flatten().collect())
+        let found: Vec<_> = self.parts.of_day(day, read)?.into_iter().flatten().collect();
+        self.work.add(work::Of::Blocks, found.len());
+        Ok(found)
     }
 }

@@ -8,18 +8,14 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use asof_temporal::{Block, BlockHead, DecodeError};
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
 use crate::codec::{Decoder, Encoder};
 use crate::db::{Db, Family, Pending};
 use crate::error::{StorageError, corrupt};
 use crate::keys;
 
-/// Bytes of blocks, decoded, that one tenant keeps in memory.
-pub(crate) const BLOCK_BYTES: u64 = 1 << 30;
-/// Of heads, likewise.
-const HEAD_BYTES: u64 = 128 << 20;
 /// How often a list that names a part which is gone is looked at again.
 const LOOKS_MAX: usize = 16;
 
@@ -45,9 +41,8 @@ pub(crate) struct Part {
 
 impl Part {
     pub fn of(day: u32, block: &Block) -> Option<Self> {
-        let (from, until) = (*block.times().first()?, *block.times().last()?);
-        let first = *block.indexes().iter().min()?;
-        let id = PartId { day, first, last: block.last_index() };
+        let (from, until) = block.span()?;
+        let id = PartId { day, first: block.first_index(), last: block.last_index() };
         Some(Self { id, events: block.len() as u32, from, until })
     }
 
@@ -60,11 +55,14 @@ impl Part {
 /// The parts of each day, in ledger order.
 pub(crate) type Directory = BTreeMap<u32, Arc<[Part]>>;
 
+/// A part of the store that was opened as this.
+type OwnId = (u32, PartId);
+
 #[derive(Clone)]
 struct BlockBytes;
 
-impl Weighter<PartId, Arc<Block>> for BlockBytes {
-    fn weight(&self, _: &PartId, block: &Arc<Block>) -> u64 {
+impl Weighter<OwnId, Arc<Block>> for BlockBytes {
+    fn weight(&self, _: &OwnId, block: &Arc<Block>) -> u64 {
         block.weight()
     }
 }
@@ -72,17 +70,49 @@ impl Weighter<PartId, Arc<Block>> for BlockBytes {
 #[derive(Clone)]
 struct HeadBytes;
 
-impl Weighter<PartId, Arc<BlockHead>> for HeadBytes {
-    fn weight(&self, _: &PartId, head: &Arc<BlockHead>) -> u64 {
+impl Weighter<OwnId, Arc<BlockHead>> for HeadBytes {
+    fn weight(&self, _: &OwnId, head: &Arc<BlockHead>) -> u64 {
         head.weight()
+    }
+}
+
+/// Parts of all stores of a process, decoded, bounded in bytes.
+#[derive(Clone)]
+pub(crate) struct Caches {
+    blocks: Arc<Cache<OwnId, Arc<Block>, BlockBytes>>,
+    heads: Arc<Cache<OwnId, Arc<BlockHead>, HeadBytes>>,
+}
+
+impl Caches {
+    /// At most so many bytes of blocks, and of heads.
+    pub fn new(blocks: u64, heads: u64) -> Self {
+        Self {
+            blocks: Arc::new(whole(blocks, BlockBytes)),
+            heads: Arc::new(whole(heads, HeadBytes)),
+        }
+    }
+}
+
+/// A cache in one piece: entries are large, and of bytes that are cut into shares each would hold few.
+fn whole<T: Clone, W: Weighter<OwnId, T> + Clone>(bytes: u64, weighter: W) -> Cache<OwnId, T, W> {
+    const ENTRIES_EXPECTED: usize = 1 << 10;
+    let options = OptionsBuilder::new()
+        .estimated_items_capacity(ENTRIES_EXPECTED)
+        .weight_capacity(bytes)
+        .shards(1)
+        .build();
+    match options {
+        Ok(options) => Cache::with_options(options, weighter, DefaultHashBuilder::default(), DefaultLifecycle::default()),
+        // Only where a size is missing.
+        Err(_) => Cache::with_weighter(ENTRIES_EXPECTED, bytes, weighter),
     }
 }
 
 /// What all readers of a store share about its events.
 pub(crate) struct Parts {
     directory: RwLock<Arc<Directory>>,
-    blocks: Cache<PartId, Arc<Block>, BlockBytes>,
-    heads: Cache<PartId, Arc<BlockHead>, HeadBytes>,
+    caches: Caches,
+    opening: u32,
 }
 
 /// The directory of a database, and the parts that are only still to be deleted.
@@ -106,13 +136,9 @@ pub(crate) fn load(db: &Db) -> Result<(Directory, Vec<PartId>), StorageError> {
 }
 
 impl Parts {
-    /// Of a database, with room for so many bytes of blocks.
-    pub fn new(db: &Db, bytes: u64) -> Result<Self, StorageError> {
-        Ok(Self {
-            directory: RwLock::new(Arc::new(load(db)?.0)),
-            blocks: Cache::with_weighter(1 << 10, bytes, BlockBytes),
-            heads: Cache::with_weighter(1 << 10, HEAD_BYTES, HeadBytes),
-        })
+    /// Of the database that was opened as this.
+    pub fn new(db: &Db, caches: Caches, opening: u32) -> Result<Self, StorageError> {
+        Ok(Self { directory: RwLock::new(Arc::new(load(db)?.0)), caches, opening })
     }
 
     /// The list of now.
@@ -123,35 +149,35 @@ impl Parts {
     /// Lists other parts from now on. What the writer made is kept without being read again.
     pub fn publish(&self, directory: Directory, made: Vec<(PartId, Arc<Block>)>) {
         for (id, block) in made {
-            self.blocks.insert(id, block);
+            self.caches.blocks.insert((self.opening, id), block);
         }
         *self.directory.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(directory);
     }
 
     /// A block, if it is kept.
     pub fn kept(&self, id: PartId) -> Option<Arc<Block>> {
-        self.blocks.get(&id)
+        self.caches.blocks.get(&(self.opening, id))
     }
 
     /// A part's block; `None`: the part is gone.
     pub fn block(&self, db: &Db, id: PartId) -> Result<Option<Arc<Block>>, StorageError> {
-        if let Some(block) = self.blocks.get(&id) {
+        if let Some(block) = self.caches.blocks.get(&(self.opening, id)) {
             return Ok(Some(block));
         }
         let Some(bytes) = db.get(Family::Events, &keys::part_block(id))? else { return Ok(None) };
         let block = Arc::new(Block::decode(&bytes).map_err(damaged)?);
-        self.blocks.insert(id, Arc::clone(&block));
+        self.caches.blocks.insert((self.opening, id), Arc::clone(&block));
         Ok(Some(block))
     }
 
     /// A part's head; `None`: the part is gone.
     pub fn head(&self, db: &Db, id: PartId) -> Result<Option<Arc<BlockHead>>, StorageError> {
-        if let Some(head) = self.heads.get(&id) {
+        if let Some(head) = self.caches.heads.get(&(self.opening, id)) {
             return Ok(Some(head));
         }
         let Some(bytes) = db.get(Family::Events, &keys::part_head(id))? else { return Ok(None) };
         let head = Arc::new(BlockHead::decode(&bytes).map_err(damaged)?);
-        self.heads.insert(id, Arc::clone(&head));
+        self.caches.heads.insert((self.opening, id), Arc::clone(&head));
         Ok(Some(head))
     }
 
@@ -203,7 +229,7 @@ pub(crate) fn delete(id: PartId, pending: &mut Pending<'_>) {
 /// Takes back what is not written yet.
 pub(crate) fn forget(id: PartId, pending: &mut Pending<'_>) {
     for key in [keys::part(id), keys::part_head(id), keys::part_block(id)] {
-        pending.forget(Family::Events, key);
+        pending.forget(Family::Events, &key);
     }
 }
 

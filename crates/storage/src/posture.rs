@@ -19,6 +19,7 @@ use crate::ledger::{Header, LedgerReader};
 use crate::read::Members;
 use crate::store::Store;
 use crate::views;
+use crate::work::Of;
 
 /// How many nodes [`Store::stated_since`] tells about at once.
 pub const STATED_BLOCK: u32 = 1 << 10;
@@ -42,6 +43,9 @@ pub(crate) fn touched(pending: &Pending<'_>) -> Result<Vec<KeptKey>, StorageErro
             add(KeptKey::Stated(node.kind, node.ordinal / STATED_BLOCK));
             if node.kind == NodeKind::Entitlement {
                 add(KeptKey::Named(node.ordinal));
+            }
+            if node.kind == NodeKind::Secret {
+                add(KeptKey::Deaths(node.ordinal / STATED_BLOCK));
             }
         }
     }
@@ -74,7 +78,7 @@ pub(crate) fn touched(pending: &Pending<'_>) -> Result<Vec<KeptKey>, StorageErro
     Ok(found)
 }
 
-fn other_kept() -> StorageError {
+pub(crate) fn other_kept() -> StorageError {
     corrupt("something else is kept in memory under this key")
 }
 
@@ -135,6 +139,7 @@ impl Store {
             Ok::<_, StorageError>(Entry::History(Arc::new(History::of(statements))))
         })?;
         let Entry::History(history) = entry else { return Err(other_kept()) };
+        self.work.add(Of::Timelines, 1);
         Ok(history.at(size))
     }
 
@@ -228,6 +233,7 @@ impl Store {
             Ok::<_, StorageError>(Entry::Edges(Arc::new(list)))
         })?;
         let Entry::Edges(list) = entry else { return Err(other_kept()) };
+        self.work.add(Of::Edges, 1);
         Ok(list)
     }
 
@@ -266,7 +272,10 @@ impl Store {
         let one_moment = during.from.nanos().checked_add(1) == Some(during.to.nanos());
         for privilege in privileges.iter().filter(|privilege| privilege.can_be_held()) {
             let mut of_privilege = RoaringBitmap::new();
-            for segment in sharing(&self.segments(privilege)?, during) {
+            let segments = self.segments(privilege)?;
+            let segments = sharing(&segments, during);
+            self.work.add(Of::Bitmaps, segments.len());
+            for segment in segments {
                 of_privilege |= if one_moment { segment.at(during.from) } else { segment.sometime(during) };
             }
             let mut open = RoaringBitmap::new();
@@ -447,6 +456,7 @@ impl Store {
             Ok::<_, StorageError>(Entry::Set(Arc::new(set)))
         })?;
         let Entry::Set(set) = entry else { return Err(other_kept()) };
+        self.work.add(Of::Bitmaps, 1);
         Ok(set)
     }
 }

@@ -4,7 +4,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use asof_evidence::Hash;
+use asof_evidence::{Hash, Salts};
 use asof_model::{Instant, Record, Statement};
 use roaring::RoaringBitmap;
 
@@ -68,7 +68,7 @@ impl Store {
             let Some(header) = &header else { break };
             let canonical = reader.canonical(index)?;
             let record = crate::canonical::decode(index, &canonical)?;
-            found.push(LedgerEntry { record, salt: asof_evidence::salt(&header.secret, index), canonical });
+            found.push(LedgerEntry { record, salt: Salts::new(&header.secret).of(index), canonical });
         }
         Ok(found)
     }

@@ -11,7 +11,8 @@ use crate::canonical;
 use crate::db::Family;
 use crate::error::{StorageError, corrupt};
 use crate::keys::{self, NodeKey, Space, TimelineKey};
-use crate::store::{Group, digest};
+use crate::prepared::{Prepared, digest};
+use crate::store::Group;
 use crate::views::{decode_statement, parse_name};
 
 /// What a listing came to.
@@ -93,7 +94,7 @@ impl Group<'_> {
             facts,
             observations: Vec::new(),
         };
-        found.ledger_size = self.append_as(batch, now, Some(request))?.ledger_size;
+        found.ledger_size = self.append(Prepared { digest: request, ..Prepared::of(batch) }, now)?.ledger_size;
         Ok(found)
     }
 

@@ -6,21 +6,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use asof_evidence::{Frontier, Hash};
-use asof_model::{Batch, Instant, Record, RecordBody};
-use sha2::{Digest, Sha256};
+use asof_model::{Instant, Record, RecordBody};
 
-use crate::canonical;
 use crate::codec::Decoder;
 use crate::db::{Db, Family, Pending, Recovery};
 use crate::error::{StorageError, corrupt};
-use crate::kept::{KEPT_BYTES, Kept};
+use crate::firsts::Firsts;
+use crate::kept::Kept;
 use crate::keys;
 use crate::ledger::{self, Header, LedgerReader};
-use crate::parts::{self, BLOCK_BYTES, Parts};
+use crate::memory::Memory;
+use crate::parts::{self, Parts};
 use crate::pieces::Pieces;
 use crate::posture::touched;
 use crate::views::Views;
-use crate::views::event_ids::{Known, fingerprint_of, is_same};
+use crate::work::{Counters, Work};
+use crate::prepared::{Entry, Prepared};
+use crate::views::event_ids::{Known, NewIds, is_same};
 
 /// The version of everything on disk. FORMAT.md has its history.
 pub const FORMAT_VERSION: u32 = 2;
@@ -39,6 +41,9 @@ pub struct Store {
     published: Arc<AtomicU64>,
     pub(crate) parts: Arc<Parts>,
     pub(crate) kept: Arc<Kept>,
+    pub(crate) firsts: Arc<Firsts>,
+    pub(crate) memory: Memory,
+    pub(crate) work: Arc<Counters>,
 }
 
 /// What a batch came to.
@@ -98,12 +103,12 @@ fn make_folder(path: &Path) -> std::io::Result<()> {
 impl Store {
     /// Opens the database in this folder, or makes one; views that are behind the ledger are caught up.
     pub fn open(path: &Path) -> Result<(Self, Writer), StorageError> {
-        Self::open_in(path, Pieces::DEFAULT)
+        Self::open_in(path, Pieces::DEFAULT, &Memory::new(Memory::BYTES_DEFAULT))
     }
 
-    /// The same, with views that are written from now on in pieces of another size.
-    pub fn open_in(path: &Path, pieces: Pieces) -> Result<(Self, Writer), StorageError> {
-        let store = Self { pieces, ..Self::open_as_is(path, Recovery::TornTail)? };
+    /// The same within a memory, with views that are written from now on in pieces of another size.
+    pub fn open_in(path: &Path, pieces: Pieces, memory: &Memory) -> Result<(Self, Writer), StorageError> {
+        let store = Self { pieces, ..Self::open_as_is(path, Recovery::TornTail, memory)? };
         store.replay(&mut |_, _| Ok(()))?;
         store.parts.publish(parts::load(&store.db)?.0, Vec::new());
         let writer = Writer::new(store.clone())?;
@@ -112,10 +117,10 @@ impl Store {
     }
 
     /// Opens it with its views as they are.
-    pub(crate) fn open_as_is(path: &Path, recovery: Recovery) -> Result<Self, StorageError> {
+    pub(crate) fn open_as_is(path: &Path, recovery: Recovery, memory: &Memory) -> Result<Self, StorageError> {
         make_folder(path)
             .map_err(|error| StorageError::Io(format!("cannot make {}: {error}", path.display())))?;
-        let db = Db::open(path, recovery)?;
+        let db = Db::open(path, recovery, memory.buffers())?;
         match db.get(Family::Meta, META_FORMAT)? {
             Some(bytes) => {
                 let found = Decoder::new("format version", &bytes).u32()?;
@@ -136,9 +141,21 @@ impl Store {
             }
         }
         let (path, pieces) = (path.to_owned(), Pieces::DEFAULT);
-        let parts = Arc::new(Parts::new(&db, BLOCK_BYTES)?);
-        let kept = Arc::new(Kept::new(KEPT_BYTES));
-        Ok(Self { db: Arc::new(db), path, pieces, published: Arc::default(), parts, kept })
+        let opening = memory.opening();
+        let parts = Arc::new(Parts::new(&db, memory.events().clone(), opening)?);
+        let kept = Arc::new(Kept::new(memory.posture(), opening));
+        let firsts = Arc::new(Firsts::new(memory.firsts()));
+        Ok(Self {
+            db: Arc::new(db),
+            path,
+            pieces,
+            published: Arc::default(),
+            parts,
+            kept,
+            firsts,
+            memory: memory.clone(),
+            work: Arc::default(),
+        })
     }
 
     /// Where it is.
@@ -149,6 +166,17 @@ impl Store {
     /// The ledger size that queries may ask for: all of it is on disk.
     pub fn published(&self) -> u64 {
         self.published.load(Ordering::Acquire)
+    }
+
+    /// The same, with counts of its own of what is read through it.
+    #[must_use]
+    pub fn counted(&self) -> Self {
+        Self { work: Arc::default(), ..self.clone() }
+    }
+
+    /// What was read through it.
+    pub fn work(&self) -> Work {
+        self.work.so_far()
     }
 
     /// Writes what is only in the write-ahead log to tables.
@@ -184,7 +212,7 @@ impl Store {
             // A reindex that was cut short may have left rows of a view that was not emptied yet.
             Family::VIEWS.into_iter().try_for_each(|family| self.db.clear(family))?;
         }
-        replay_into(&self.db, &self.db, self.pieces, (size, batches), last.end, progress)
+        replay_into(&self.db, &self.db, self.pieces, &self.memory, (size, batches), last.end, progress)
     }
 }
 
@@ -206,11 +234,12 @@ pub(crate) fn replay_into(
     ledger: &Db,
     target: &Db,
     pieces: Pieces,
+    memory: &Memory,
     from: (u64, u64),
     total: u64,
     progress: &mut dyn FnMut(u64, u64) -> Result<(), StorageError>,
 ) -> Result<(), StorageError> {
-    let parts = Arc::new(Parts::new(target, BLOCK_BYTES / 4)?);
+    let parts = Arc::new(Parts::new(target, memory.events().clone(), memory.opening())?);
     let mut views = Views::open(target, pieces, parts)?;
     let mut pending = Pending::new(target);
     let mut in_group = 0;
@@ -222,7 +251,8 @@ pub(crate) fn replay_into(
         }
         let records =
             (header.first..header.end).map(|index| reader.record(index)).collect::<Result<Vec<_>, _>>()?;
-        views.apply(&header, &records, &mut pending)?;
+        let event_ids = NewIds::of(&records, &pending)?;
+        views.apply(&header, &records, event_ids, &mut pending)?;
         in_group += records.len() + 1;
         position = (header.end, header.number + 1);
         if in_group >= pieces.replay_records {
@@ -286,31 +316,9 @@ impl Writer {
 }
 
 impl Group<'_> {
-    /// Takes in a batch that has no faults. `now`: this clock; what is recorded is later than every batch before, whatever
-    /// the clock says.
-    pub fn append(&mut self, batch: Batch, now: Instant) -> Result<Receipt, StorageError> {
-        self.append_as(batch, now, None)
-    }
-
-    /// The same, under the digest of the request that the batch was made from, where it is not the batch itself.
-    pub(crate) fn append_as(
-        &mut self,
-        batch: Batch,
-        now: Instant,
-        request: Option<Hash>,
-    ) -> Result<Receipt, StorageError> {
-        let Batch { source, batch_id, facts, observations } = batch;
-        let facts = facts.into_iter().map(RecordBody::Fact);
-        let observations = observations.into_iter().map(|seen| RecordBody::Observation(Box::new(seen)));
-        let bodies: Vec<(RecordBody, Vec<u8>)> = facts
-            .chain(observations)
-            .map(|body| {
-                let bytes = canonical::encode_body(&body);
-                (body, bytes)
-            })
-            .collect();
-        let digest = request
-            .unwrap_or_else(|| digest(&source, &batch_id, bodies.iter().map(|(_, bytes)| bytes.as_slice())));
+    /// Takes in a batch. `now`: this clock; what is recorded is later than every batch before, whatever the clock says.
+    pub fn append(&mut self, batch: Prepared, now: Instant) -> Result<Receipt, StorageError> {
+        let Prepared { source, batch_id, entries, digest } = batch;
         if let Some(receipt) = self.known(&source, &batch_id, &digest)? {
             return Ok(receipt);
         }
@@ -327,7 +335,7 @@ impl Group<'_> {
             duplicate_facts: 0,
             conflicting: 0,
         };
-        let (records, kept) = self.keep_new(&source, bodies, &mut receipt)?;
+        let (records, kept, event_ids) = self.keep_new(&source, entries, &mut receipt)?;
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(|error| StorageError::Io(format!("no randomness: {error}")))?;
         let named = self.views.dictionary().newly_named(&records, &self.pending)?;
@@ -344,7 +352,7 @@ impl Group<'_> {
             named,
         };
         ledger::append(&mut header, &kept, self.frontier, &mut self.pending);
-        self.views.apply(&header, &records, &mut self.pending)?;
+        self.views.apply(&header, &records, event_ids, &mut self.pending)?;
         *self.batches += 1;
         *self.last_recorded_at = recorded_at;
         receipt.ledger_size = header.end;
@@ -393,23 +401,21 @@ impl Group<'_> {
     fn keep_new(
         &self,
         source: &str,
-        bodies: Vec<(RecordBody, Vec<u8>)>,
+        entries: Vec<Entry>,
         receipt: &mut Receipt,
-    ) -> Result<(Vec<Record>, Vec<Vec<u8>>), StorageError> {
-        let (mut records, mut kept): (Vec<Record>, Vec<Vec<u8>>) = (Vec::new(), Vec::new());
-        let fingerprints: Vec<_> = bodies.iter().map(|(body, _)| fingerprint_of(source, body)).collect();
-        let known = Known::of(fingerprints.iter().flatten().copied(), &self.pending)?;
-        // Within the batch the fingerprint alone does not tell, either.
-        let mut here: std::collections::HashMap<_, Vec<usize>> = std::collections::HashMap::new();
-        for ((body, bytes), fingerprint) in bodies.into_iter().zip(fingerprints) {
+    ) -> Result<(Vec<Record>, Vec<Vec<u8>>, NewIds), StorageError> {
+        let (mut records, mut kept) = (Vec::with_capacity(entries.len()), Vec::with_capacity(entries.len()));
+        let known = Known::of(entries.iter().filter_map(|entry| entry.fingerprint), &self.pending)?;
+        let mut new = NewIds::new(known);
+        for Entry { body, bytes, fingerprint } in entries {
             if let Some(fingerprint) = fingerprint {
-                let places = here.entry(fingerprint).or_default();
-                let same = |place: &&usize| {
-                    records.get::<usize>(**place).is_some_and(|record| is_same(&record.body, &body))
+                let same = |place: &usize| {
+                    records.get(*place).is_some_and(|record: &Record| is_same(&record.body, &body))
                 };
-                let standing = match places.iter().find(same) {
-                    Some(place) => kept.get::<usize>(*place).cloned(),
-                    None => known.standing(&fingerprint, source, &body)?,
+                // Within the batch the fingerprint alone does not tell, either.
+                let standing = match new.with(fingerprint).find(same) {
+                    Some(place) => kept.get::<usize>(place).cloned(),
+                    None => new.known.standing(&fingerprint, source, &body, &self.pending)?,
                 };
                 if let Some(standing) = standing {
                     receipt.conflicting += u64::from(standing != bytes);
@@ -419,13 +425,13 @@ impl Group<'_> {
                     }
                     continue;
                 }
-                places.push(kept.len());
             }
             let index = receipt.first_index + kept.len() as u64;
+            new.push(fingerprint, index);
             records.push(Record { index, recorded_at: receipt.recorded_at, source: source.to_owned(), body });
             kept.push(bytes);
         }
-        Ok((records, kept))
+        Ok((records, kept, new))
     }
 
     /// Writes the group: when it returns, all of it is on disk and visible.
@@ -445,14 +451,4 @@ impl Group<'_> {
         self.store.published.store(size, Ordering::Release);
         Ok(size)
     }
-}
-
-/// SHA-256 of what was asked to be written.
-pub(crate) fn digest<'a>(source: &'a str, batch_id: &'a str, bodies: impl Iterator<Item = &'a [u8]>) -> Hash {
-    let mut hasher = Sha256::new();
-    for part in [source.as_bytes(), batch_id.as_bytes()].into_iter().chain(bodies) {
-        hasher.update((part.len() as u64).to_be_bytes());
-        hasher.update(part);
-    }
-    hasher.finalize().into()
 }

@@ -7,7 +7,7 @@ use asof_model::{
     Batch, EdgeKind, EdgeRef, Fact, Instant, Listing, NodeKind, NodeRef, NodeValue, Op, Statement,
     StatementOp, Subject, Timeline, Value,
 };
-use asof_storage::{Reconciled, Space, Store, TimelineKey, Writer};
+use asof_storage::{Prepared, Reconciled, Space, Store, TimelineKey, Writer};
 
 struct Draw(u64);
 
@@ -44,7 +44,7 @@ fn value(n: u64, version: u64) -> Value {
 fn append(writer: &mut Writer, batches: Vec<Batch>) {
     let mut group = writer.group();
     for batch in batches {
-        group.append(batch, Instant::from_nanos(1)).unwrap();
+        group.append(Prepared::of(batch), Instant::from_nanos(1)).unwrap();
     }
     group.commit().unwrap();
 }

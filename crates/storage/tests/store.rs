@@ -5,7 +5,7 @@ use asof_model::{
     Batch, EdgeKind, EdgeRef, Effect, EntitlementValue, Fact, Instant, Interval, NodeKind, NodeRef,
     NodeValue, Observation, Op, Outcome, Privilege, PrivilegeSet, Subject, Value,
 };
-use asof_storage::{Axis, EventScan, Space, StorageError, Store, Wanted, check, reindex};
+use asof_storage::{Axis, EventScan, Prepared, Space, StorageError, Store, Wanted, check, reindex};
 
 const HOUR: i64 = 3_600_000_000_000;
 
@@ -101,7 +101,7 @@ fn write(path: &std::path::Path, batches: &[Batch], together: usize) -> Store {
     for (n, chunk) in batches.chunks(together).enumerate() {
         let mut group = writer.group();
         for each in chunk {
-            group.append(each.clone(), at(10_000 + n as i64)).unwrap();
+            group.append(Prepared::of(each.clone()), at(10_000 + n as i64)).unwrap();
         }
         group.commit().unwrap();
     }
@@ -151,7 +151,7 @@ fn knowledge_before_now_leaves_open_what_later_batches_touched() {
         let mut group = writer.group();
         for each in history() {
             if early_enough(&store, &each, size) {
-                group.append(each, at(10_000)).unwrap();
+                group.append(Prepared::of(each), at(10_000)).unwrap();
             }
         }
         let early_size = group.commit().unwrap();
@@ -186,20 +186,20 @@ fn repeats_are_counted_once_and_conflicts_told() {
     let (store, mut writer) = Store::open(&folder.path().join("t")).unwrap();
     let mut group = writer.group();
     let first = group
-        .append(batch(1, vec![], vec![seen("a", 1, "e"), seen("a", 1, "e"), seen("a", 2, "e")]), at(5))
+        .append(Prepared::of(batch(1, vec![], vec![seen("a", 1, "e"), seen("a", 1, "e"), seen("a", 2, "e")])), at(5))
         .unwrap();
     assert_eq!((first.ledger_size, first.duplicate_events, first.conflicting), (1, 2, 1));
     let again = group
-        .append(batch(1, vec![], vec![seen("a", 1, "e"), seen("a", 1, "e"), seen("a", 2, "e")]), at(5))
+        .append(Prepared::of(batch(1, vec![], vec![seen("a", 1, "e"), seen("a", 1, "e"), seen("a", 2, "e")])), at(5))
         .unwrap();
     assert!(again.duplicate_batch);
     assert_eq!((again.first_index, again.ledger_size), (0, 1));
-    let reused = group.append(batch(1, vec![], vec![seen("b", 1, "f")]), at(5)).unwrap_err();
+    let reused = group.append(Prepared::of(batch(1, vec![], vec![seen("b", 1, "f")])), at(5)).unwrap_err();
     assert!(matches!(reused, StorageError::BatchIdReused { .. }));
     // The clock stands still, or runs backwards: recorded_at grows all the same.
-    let second = group.append(batch(2, vec![], vec![seen("b", 1, "f")]), at(4)).unwrap();
+    let second = group.append(Prepared::of(batch(2, vec![], vec![seen("b", 1, "f")])), at(4)).unwrap();
     assert_eq!(second.recorded_at.nanos(), at(5).nanos() + 1);
-    let empty = group.append(batch(3, vec![], vec![]), at(6)).unwrap();
+    let empty = group.append(Prepared::of(batch(3, vec![], vec![])), at(6)).unwrap();
     assert_eq!((empty.first_index, empty.ledger_size), (2, 2));
     group.commit().unwrap();
     assert_eq!(store.size_at(Instant::from_nanos(at(5).nanos() - 1)).unwrap(), 0);

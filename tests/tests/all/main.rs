@@ -32,3 +32,4 @@ mod tenant;
 mod upkeep;
 mod websockets;
 mod wire;
+mod work;

@@ -102,7 +102,7 @@ async fn timed(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let timing = format!("total;dur={:.3}", began.elapsed().as_secs_f64() * 1e3);
     if let Ok(timing) = HeaderValue::from_str(&timing) {
-        response.headers_mut().insert("server-timing", timing);
+        response.headers_mut().append("server-timing", timing);
     }
     response
 }

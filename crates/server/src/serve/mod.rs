@@ -37,6 +37,9 @@ pub(crate) struct ServeArgs {
     /// The data folder; made where it is not there
     #[arg(long, env = "ASOF_DATA", default_value = "./asof-data")]
     data: PathBuf,
+    /// Bytes of memory to stay within, for all tenants together, such as 2GiB; what is kept in memory shrinks and grows with it
+    #[arg(long, env = "ASOF_MEMORY", default_value = "2GiB", value_parser = memory)]
+    memory: u64,
     /// How far in the future an observation may lie, such as 5m
     #[arg(long, env = "ASOF_FUTURE_SKEW", default_value = "5m", value_parser = crate::times::duration)]
     future_skew: asof_model::Duration,
@@ -52,6 +55,16 @@ pub(crate) struct ServeArgs {
     /// How long a subscriber may leave what is queued for it untouched before it is cut off, such as 30s
     #[arg(long, env = "ASOF_SLOW_READER", default_value = "30s", value_parser = crate::times::duration)]
     slow_reader: asof_model::Duration,
+}
+
+/// Bytes, with or without a unit.
+fn memory(text: &str) -> Result<u64, String> {
+    let said: bytesize::ByteSize = text.parse().map_err(|_| "a size such as 512MiB or 2GiB".to_owned())?;
+    let (bytes, least) = (said.as_u64(), asof_engine::Memory::BYTES_MIN);
+    if bytes < least {
+        return Err(format!("at least {} are needed", bytesize::ByteSize(least).display().iec()));
+    }
+    Ok(bytes)
 }
 
 /// What is served, and where.
@@ -78,6 +91,7 @@ impl Options {
 pub(crate) async fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
     let engine = EngineOptions {
         data: args.data.clone(),
+        memory: args.memory,
         future_skew: args.future_skew,
         concurrent_reads: args.concurrent_reads,
         waiting_reads: args.waiting_reads,

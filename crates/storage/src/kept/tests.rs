@@ -23,7 +23,7 @@ fn read(kept: &Kept, disk: &AtomicU64) -> u64 {
 fn nothing_below_the_published_size_is_ever_missed() {
     const WRITES: u64 = 20_000;
     let (kept, disk, published, done) =
-        (Kept::new(1 << 20), AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
+        (Kept::new(Arc::new(Shards::new(1 << 20)), 0), AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
     std::thread::scope(|threads| {
         for _ in 0..4 {
             threads.spawn(|| {
@@ -45,7 +45,7 @@ fn nothing_below_the_published_size_is_ever_missed() {
 
 #[test]
 fn a_read_that_raced_with_a_write_is_not_kept() {
-    let kept = Kept::new(1 << 20);
+    let kept = Kept::new(Arc::new(Shards::new(1 << 20)), 0);
     let first = kept.get(KEY, || {
         kept.forget(&KEY);
         Ok::<_, ()>(Entry::Count(0, 1))
@@ -57,7 +57,7 @@ fn a_read_that_raced_with_a_write_is_not_kept() {
 
 #[test]
 fn it_stays_within_its_bytes() {
-    let kept = Kept::new(1 << 20);
+    let kept = Kept::new(Arc::new(Shards::new(1 << 20)), 0);
     for ordinal in 0..100_000 {
         let name = Entry::Name(0, "identity/with-some-name".into());
         kept.get(KeptKey::Name(Space::Texts, ordinal), || Ok::<_, ()>(name)).unwrap();

@@ -1,8 +1,10 @@
 //! Ids and texts to dense ordinals, given once, in order of first appearance; and when each node was first seen.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use asof_model::{NodeKind, Record, RecordBody, Subject};
+use foldhash::fast::{FixedState, RandomState};
+use quick_cache::UnitWeighter;
 use quick_cache::unsync::Cache;
 
 use super::{EventIds, Ids, Resolved, ResolvedRecord};
@@ -12,15 +14,21 @@ use crate::error::{StorageError, corrupt};
 use crate::keys::{self, NodeKey, Space, TimelineKey};
 use crate::ledger::Header;
 
-/// Ids kept in memory for the writer.
-const IDS_CACHE_ENTRIES: usize = 1 << 18;
+/// Ids of each space that are kept in memory for the writer.
+const IDS_CACHE_ENTRIES: u64 = 1 << 17;
+/// Nodes of which it keeps when they were discovered.
+const DISCOVERED_ENTRIES: usize = 1 << 19;
+
+/// Ordinals by id.
+type Cached = Cache<Box<[u8]>, u32>;
 
 /// The writer's side of the dictionary.
 pub(crate) struct Dictionary {
     next: [u32; Space::ALL.len()],
-    cache: Cache<(Space, Box<[u8]>), u32>,
+    /// By [`Space::place`].
+    caches: [Cached; Space::ALL.len()],
     /// The least discovery time by node, as far as it was asked for; `None`: not discovered.
-    discovered: HashMap<NodeKey, Option<i64>>,
+    discovered: HashMap<NodeKey, Option<i64>, FixedState>,
 }
 
 impl Dictionary {
@@ -35,7 +43,8 @@ impl Dictionary {
                     from.u32()?.checked_add(1).ok_or_else(|| corrupt("an ordinal is too large"))?;
             }
         }
-        Ok(Self { next, cache: Cache::new(IDS_CACHE_ENTRIES), discovered: HashMap::new() })
+        let caches = Space::ALL.map(|_| Cache::with_weighter(1 << 10, IDS_CACHE_ENTRIES, UnitWeighter));
+        Ok(Self { next, caches, discovered: HashMap::default() })
     }
 
     /// The ordinal of an id, if it has one.
@@ -45,13 +54,12 @@ impl Dictionary {
         id: &[u8],
         pending: &Pending<'_>,
     ) -> Result<Option<u32>, StorageError> {
-        let key = (space, Box::from(id));
-        if let Some(ordinal) = self.cache.get(&key) {
+        if let Some(ordinal) = self.caches[space.place()].get(id) {
             return Ok(Some(*ordinal));
         }
         let Some(value) = pending.get(Family::Ids, &keys::id(space, id))? else { return Ok(None) };
         let ordinal = Decoder::new("ordinal", &value).u32()?;
-        self.cache.insert(key, ordinal);
+        self.caches[space.place()].insert(id.into(), ordinal);
         Ok(Some(ordinal))
     }
 
@@ -70,7 +78,7 @@ impl Dictionary {
         value.0.extend(appearance.to_be_bytes());
         value.0.extend(id);
         pending.put(Family::Names, keys::name(space, ordinal), value.0);
-        self.cache.insert((space, Box::from(id)), ordinal);
+        self.caches[space.place()].insert(id.into(), ordinal);
         Ok(ordinal)
     }
 
@@ -94,15 +102,13 @@ impl Dictionary {
         pending: &Pending<'_>,
     ) -> Result<Vec<(Space, String)>, StorageError> {
         let mut found = Vec::new();
-        let mut seen = std::collections::HashSet::new();
+        let mut seen: HashSet<_, RandomState> = HashSet::default();
         for record in records {
             for (kind, id) in nodes(record) {
                 let space = Space::Nodes(kind);
-                if !seen.contains(&(space, id)) {
+                if !seen.contains(&(space, id)) && self.lookup(space, id.as_bytes(), pending)?.is_none() {
                     seen.insert((space, id));
-                    if self.lookup(space, id.as_bytes(), pending)?.is_none() {
-                        found.push((space, id.to_owned()));
-                    }
+                    found.push((space, id.to_owned()));
                 }
             }
         }
@@ -117,15 +123,21 @@ impl Dictionary {
         pending: &mut Pending<'_>,
     ) -> Result<Resolved<'a>, StorageError> {
         // Appearance: the index of the record that names it first, and the place in it (8 are enough: a record names five).
-        let mut appearances: HashMap<(Space, &str), u64> = HashMap::new();
-        for record in records {
-            for (place, (kind, id)) in nodes(record).enumerate() {
-                appearances.entry((Space::Nodes(kind), id)).or_insert(record.index * 8 + place as u64);
+        let mut appearances: HashMap<(Space, &str), Option<u64>, RandomState> =
+            header.named.iter().map(|(space, id)| ((*space, id.as_str()), None)).collect();
+        if !appearances.is_empty() {
+            for record in records {
+                for (place, (kind, id)) in nodes(record).enumerate() {
+                    if let Some(found) = appearances.get_mut(&(Space::Nodes(kind), id)) {
+                        found.get_or_insert(record.index * 8 + place as u64);
+                    }
+                }
             }
         }
         for (space, id) in &header.named {
             // A node whose naming record was erased keeps its ordinal; it appears where its batch does.
-            let appearance = appearances.get(&(*space, id.as_str())).copied().unwrap_or(header.first * 8 + 7);
+            let appearance =
+                appearances.get(&(*space, id.as_str())).copied().flatten().unwrap_or(header.first * 8 + 7);
             self.give(*space, id.as_bytes(), appearance, pending)?;
         }
         let at = header.first * 8;
@@ -250,6 +262,7 @@ impl Dictionary {
         pending: &mut Pending<'_>,
     ) -> Result<(), StorageError> {
         let least = match self.discovered.get(&node) {
+            Some(Some(least)) if time >= *least => return Ok(()),
             Some(least) => *least,
             None => {
                 let rows = pending.prefixed(Family::Discovered, &keys::discovered_prefix(node))?;
@@ -269,18 +282,22 @@ impl Dictionary {
 
     /// Forgets what is only kept for speed when it has grown.
     pub fn finish(&mut self, _pending: &mut Pending<'_>) {
-        if self.discovered.len() > IDS_CACHE_ENTRIES {
+        if self.discovered.len() > DISCOVERED_ENTRIES {
             self.discovered.clear();
         }
     }
 }
 
 /// The nodes that a record names, in order of appearance.
-fn nodes(record: &Record) -> Box<dyn Iterator<Item = (NodeKind, &str)> + '_> {
+fn nodes(record: &Record) -> impl Iterator<Item = (NodeKind, &str)> {
+    let mut found = [None; 5];
     match &record.body {
-        RecordBody::Fact(fact) => Box::new(fact.nodes()),
-        RecordBody::Observation(seen) => Box::new(seen.nodes()),
+        RecordBody::Fact(fact) => found.iter_mut().zip(fact.nodes()).for_each(|(to, node)| *to = Some(node)),
+        RecordBody::Observation(seen) => {
+            found.iter_mut().zip(seen.nodes()).for_each(|(to, node)| *to = Some(node));
+        }
     }
+    found.into_iter().flatten()
 }
 
 /// A row of `names`: (appearance rank, id bytes).

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use asof_model::{Fact, Record, RecordBody, Subject};
+use foldhash::fast::FixedState;
 use sha2::{Digest, Sha256};
 
 use crate::canonical;
@@ -66,26 +67,25 @@ pub(crate) fn is_same(one: &RecordBody, other: &RecordBody) -> bool {
 }
 
 /// What is known by the fingerprints of a batch.
-pub(crate) struct Known<'a, 'b> {
-    pending: &'a Pending<'b>,
-    rows: HashMap<Fingerprint, Vec<u64>>,
-}
+pub(crate) struct Known(HashMap<Fingerprint, Vec<u64>, FixedState>);
 
-impl<'a, 'b> Known<'a, 'b> {
+impl Known {
     /// Reads all rows of these fingerprints at once.
     pub fn of(
         fingerprints: impl Iterator<Item = Fingerprint>,
-        pending: &'a Pending<'b>,
+        pending: &Pending<'_>,
     ) -> Result<Self, StorageError> {
-        let keys: Vec<Fingerprint> = fingerprints.collect();
+        let mut keys: Vec<Fingerprint> = fingerprints.collect();
+        keys.sort_unstable();
+        keys.dedup();
         let asked: Vec<&[u8]> = keys.iter().map(|key| key.as_slice()).collect();
-        let mut rows = HashMap::new();
+        let mut rows = HashMap::default();
         for (key, value) in keys.iter().zip(pending.get_many(Family::EventIds, &asked)?) {
             if let Some(value) = value {
                 rows.insert(*key, decode(&value)?);
             }
         }
-        Ok(Self { pending, rows })
+        Ok(Self(rows))
     }
 
     /// The canonical body that stands under the event_id of a record of this source.
@@ -94,9 +94,10 @@ impl<'a, 'b> Known<'a, 'b> {
         fingerprint: &Fingerprint,
         source: &str,
         body: &RecordBody,
+        pending: &Pending<'_>,
     ) -> Result<Option<Vec<u8>>, StorageError> {
-        for index in self.rows.get(fingerprint).into_iter().flatten() {
-            let bytes = self.pending.get(Family::Ledger, &keys::index(*index))?;
+        for index in self.0.get(fingerprint).into_iter().flatten() {
+            let bytes = pending.get(Family::Ledger, &keys::index(*index))?;
             let bytes = bytes.ok_or_else(|| corrupt("an event_id leads to no record"))?;
             let record = canonical::decode(*index, &bytes)?;
             if record.source == source && is_same(&record.body, body) {
@@ -107,23 +108,57 @@ impl<'a, 'b> Known<'a, 'b> {
     }
 }
 
+/// The records of a batch that are kept, by their fingerprints.
+pub(crate) struct NewIds {
+    pub known: Known,
+    /// The last kept record with a fingerprint, as a place among them.
+    last: HashMap<Fingerprint, usize, FixedState>,
+    /// Of each kept record: its fingerprint, its index, and the place of the one before with the same fingerprint.
+    kept: Vec<(Option<Fingerprint>, u64, Option<usize>)>,
+}
+
+impl NewIds {
+    pub fn new(known: Known) -> Self {
+        Self { known, last: HashMap::default(), kept: Vec::new() }
+    }
+
+    /// Of records that are in the ledger already.
+    pub fn of(records: &[Record], pending: &Pending<'_>) -> Result<Self, StorageError> {
+        let fingerprints: Vec<Option<Fingerprint>> =
+            records.iter().map(|record| fingerprint_of(&record.source, &record.body)).collect();
+        let mut new = Self::new(Known::of(fingerprints.iter().flatten().copied(), pending)?);
+        for (record, fingerprint) in records.iter().zip(fingerprints) {
+            new.push(fingerprint, record.index);
+        }
+        Ok(new)
+    }
+
+    /// The places of kept records with the fingerprint, the last one first.
+    pub fn with(&self, fingerprint: Fingerprint) -> impl Iterator<Item = usize> {
+        std::iter::successors(self.last.get(&fingerprint).copied(), |place| self.kept.get(*place)?.2)
+    }
+
+    /// One more is kept.
+    pub fn push(&mut self, fingerprint: Option<Fingerprint>, index: u64) {
+        let before = fingerprint.and_then(|fingerprint| self.last.insert(fingerprint, self.kept.len()));
+        self.kept.push((fingerprint, index, before));
+    }
+}
+
 /// The first record of an event_id stands, so that only records that were kept come here.
-pub(crate) fn apply(records: &[Record], pending: &mut Pending<'_>) -> Result<(), StorageError> {
-    let found: Vec<(Fingerprint, u64)> = records
-        .iter()
-        .filter_map(|record| Some((fingerprint_of(&record.source, &record.body)?, record.index)))
-        .collect();
-    let mut rows = Known::of(found.iter().map(|each| each.0), pending)?.rows;
-    for (fingerprint, index) in found {
-        let row = rows.entry(fingerprint).or_default();
-        row.push(index);
+pub(crate) fn apply(new: NewIds, pending: &mut Pending<'_>) {
+    let mut found: Vec<(Fingerprint, u64)> =
+        new.kept.iter().filter_map(|(fingerprint, index, _)| Some(((*fingerprint)?, *index))).collect();
+    found.sort_unstable();
+    for same in found.chunk_by(|one, other| one.0 == other.0) {
+        let Some((fingerprint, _)) = same.first() else { continue };
+        let before = new.known.0.get(fingerprint).into_iter().flatten().copied();
         let mut value = Encoder::default();
-        for index in row.iter() {
-            value.varint(*index);
+        for index in before.chain(same.iter().map(|each| each.1)) {
+            value.varint(index);
         }
         pending.put(Family::EventIds, fingerprint.to_vec(), value.0);
     }
-    Ok(())
 }
 
 fn decode(value: &[u8]) -> Result<Vec<u64>, StorageError> {

@@ -114,10 +114,11 @@ impl Views {
         &mut self,
         header: &Header,
         records: &[Record],
+        event_ids: event_ids::NewIds,
         pending: &mut Pending<'_>,
     ) -> Result<(), StorageError> {
         headers(header, pending);
-        event_ids::apply(records, pending)?;
+        event_ids::apply(event_ids, pending);
         let batch = self.dictionary.apply(header, records, pending)?;
         for view in &mut self.others {
             view.apply(&batch, pending)?;

@@ -38,30 +38,30 @@ impl Block {
         let place = UNITS.iter().position(|unit| self.times.iter().all(|time| time % unit == 0)).unwrap_or(3);
         to.push(place as u8);
         let mut before = 0;
-        for time in &self.times {
+        for time in self.times.iter() {
             let time = time / UNITS[place];
             varint(&mut to, time.wrapping_sub(before) as u64);
             before = time;
         }
-        let mut before = 0_u64;
-        for index in &self.indexes {
-            varint(&mut to, zigzag(index.wrapping_sub(before) as i64));
-            before = *index;
+        let mut before = 0_i64;
+        for index in self.indexes.iter() {
+            varint(&mut to, zigzag(index.wrapping_sub(before)));
+            before = index;
         }
         to.extend(&self.classes);
-        for identity in &self.identities {
-            varint(&mut to, u64::from(*identity));
+        for identity in self.identities.iter() {
+            varint(&mut to, u64::from(identity));
         }
         for column in &self.members {
             to.push(u8::from(!column.is_empty()));
             let mut guess = Guess::new(self.len());
-            for (identity, ordinal) in self.identities.iter().zip(column) {
-                let last = guess.of(*identity);
-                if last == ordinal {
+            for (identity, ordinal) in self.identities.iter().zip(column.iter()) {
+                let last = guess.of(identity);
+                if *last == ordinal {
                     to.push(0);
                 } else {
-                    *last = *ordinal;
-                    varint(&mut to, if *ordinal == NONE { 1 } else { u64::from(*ordinal) + 2 });
+                    *last = ordinal;
+                    varint(&mut to, if ordinal == NONE { 1 } else { u64::from(ordinal) + 2 });
                 }
             }
         }
@@ -81,26 +81,22 @@ impl Block {
         }
         let count = count as usize;
         let unit = *UNITS.get(usize::from(from.byte()?)).ok_or(DecodeError("unknown unit of time"))?;
-        let mut block = Self::default();
-        block.reserve(count);
+        let mut times = Vec::with_capacity(count);
         let mut time = 0_i64;
         for _ in 0..count {
             time = time.wrapping_add(from.varint()? as i64);
-            block.times.push(time.checked_mul(unit).ok_or(DecodeError("a time is out of range"))?);
+            times.push(time.checked_mul(unit).ok_or(DecodeError("a time is out of range"))?);
         }
-        if !block.times.is_sorted() {
+        if !times.is_sorted() {
             return Err(DecodeError("the times of a block do not ascend"));
         }
-        let mut index = 0_u64;
+        let (mut index, mut indexes) = (0_i64, Vec::with_capacity(count));
         for _ in 0..count {
-            index = index.wrapping_add(unzigzag(from.varint()?) as u64);
-            block.indexes.push(index);
+            index = index.wrapping_add(unzigzag(from.varint()?));
+            indexes.push(index);
         }
-        block.last_index = block.indexes.iter().copied().max().unwrap_or_default();
-        block.classes.extend(from.take(count)?);
-        for _ in 0..count {
-            block.identities.push(from.ordinal()?);
-        }
+        let classes = from.take(count)?.to_vec();
+        let identities = (0..count).map(|_| from.ordinal()).collect::<Result<Vec<_>, _>>()?;
         let mut columns: [Vec<u32>; MEMBERS] = Default::default();
         for column in &mut columns {
             if from.byte()? == 0 {
@@ -108,7 +104,7 @@ impl Block {
             }
             column.reserve_exact(count);
             let mut guess = Guess::new(count);
-            for identity in &block.identities {
+            for identity in &identities {
                 let last = guess.of(*identity);
                 match from.varint()? {
                     0 => {}
@@ -121,7 +117,7 @@ impl Block {
                 column.push(*last);
             }
         }
-        block.members = columns;
+        let block = Self::of_columns(times, indexes, classes, identities, columns);
         if from.0.is_empty() { Ok(block) } else { Err(DecodeError("a block has bytes after its end")) }
     }
 }

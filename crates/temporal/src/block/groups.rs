@@ -1,22 +1,91 @@
-//! The places of a block's events by an ordinal.
+//! The places of a block's events by an ordinal, and what identities used.
+
+use std::ops::Range;
 
 use super::NONE;
 
-/// Places by ordinal.
+/// Which ordinals have something, and where in a list it is.
 #[derive(Debug, Default)]
-pub struct Groups {
+struct Keys {
     /// Ascending.
     keys: Vec<u32>,
-    /// Where the places of each key begin; one more at the end.
+    /// Where what each key has begins; one more at the end.
     starts: Vec<u32>,
-    places: Vec<u32>,
     /// A bit for each ordinal that is a key, where the keys are dense enough for it, and before each word how many keys
     /// come before it.
     words: Vec<(u64, u32)>,
 }
 
+/// Places by ordinal.
+#[derive(Debug, Default)]
+pub struct Groups {
+    keys: Keys,
+    places: Vec<u32>,
+}
+
+/// With what an identity was seen: the class of an event, its resource and its action ([`NONE`]: not given).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Use {
+    /// As in [`super::Row`].
+    pub class: u8,
+    /// Ordinal.
+    pub resource: u32,
+    /// Ordinal.
+    pub action: u32,
+}
+
+/// The different uses of each identity.
+#[derive(Debug, Default)]
+pub struct Uses {
+    keys: Keys,
+    uses: Vec<Use>,
+}
+
 /// Ordinals for each key up to which a bit for each ordinal is kept.
 const SPARSE: usize = 64;
+
+impl Keys {
+    /// The next one in ascending order, unless it is the last one again; what it has begins at `start`.
+    fn push(&mut self, key: u32, start: usize) {
+        if self.keys.last() != Some(&key) {
+            self.keys.push(key);
+            self.starts.push(start as u32);
+        }
+    }
+
+    /// No more come; the list ends at `end`.
+    fn close(&mut self, end: usize) {
+        self.starts.push(end as u32);
+        let end = self.keys.last().map_or(0, |last| *last as usize + 1);
+        if end <= self.keys.len() * SPARSE {
+            self.words = vec![(0, 0); end.div_ceil(64)];
+            for key in &self.keys {
+                self.words[*key as usize / 64].0 |= 1 << (key % 64);
+            }
+            let mut before = 0;
+            for word in &mut self.words {
+                word.1 = before;
+                before += word.0.count_ones();
+            }
+        }
+    }
+
+    /// Where what an ordinal has is.
+    fn of(&self, ordinal: u32) -> Range<usize> {
+        let key = if self.words.is_empty() {
+            self.keys.binary_search(&ordinal).ok()
+        } else {
+            self.words.get(ordinal as usize / 64).and_then(|(word, before)| {
+                let bit = 1_u64 << (ordinal % 64);
+                (word & bit != 0).then(|| (before + (word & (bit - 1)).count_ones()) as usize)
+            })
+        };
+        match key.and_then(|key| Some((self.starts.get(key)?, self.starts.get(key + 1)?))) {
+            Some((start, end)) => *start as usize..*end as usize,
+            None => 0..0,
+        }
+    }
+}
 
 impl Groups {
     /// Of the ordinals of places 0, 1, ...; within one ordinal by rank, then place.
@@ -30,51 +99,42 @@ impl Groups {
         let mut found = Self::default();
         found.places.reserve_exact(sorted.len());
         for (ordinal, _, place) in sorted {
-            if found.keys.last() != Some(&ordinal) {
-                found.keys.push(ordinal);
-                found.starts.push(found.places.len() as u32);
-            }
+            found.keys.push(ordinal, found.places.len());
             found.places.push(place);
         }
-        found.starts.push(found.places.len() as u32);
-        let end = found.keys.last().map_or(0, |last| *last as usize + 1);
-        if end <= found.keys.len() * SPARSE {
-            found.words = vec![(0, 0); end.div_ceil(64)];
-            for key in &found.keys {
-                found.words[*key as usize / 64].0 |= 1 << (key % 64);
-            }
-            let mut before = 0;
-            for word in &mut found.words {
-                word.1 = before;
-                before += word.0.count_ones();
-            }
-        }
+        found.keys.close(found.places.len());
         found
     }
 
     /// The ordinals that have places, ascending.
     pub fn keys(&self) -> &[u32] {
-        &self.keys
+        &self.keys.keys
     }
 
     /// The places of an ordinal.
     pub fn of_key(&self, ordinal: u32) -> &[u32] {
-        let key = if self.words.is_empty() {
-            self.keys.binary_search(&ordinal).ok()
-        } else {
-            self.words.get(ordinal as usize / 64).and_then(|(word, before)| {
-                let bit = 1_u64 << (ordinal % 64);
-                (word & bit != 0).then(|| (before + (word & (bit - 1)).count_ones()) as usize)
-            })
-        };
-        key.map_or(&[], |key| self.at(key))
+        &self.places[self.keys.of(ordinal)]
+    }
+}
+
+impl Uses {
+    /// Of the identities and uses of all events, in any order.
+    pub(super) fn of(events: impl Iterator<Item = (u32, Use)>) -> Self {
+        let mut sorted: Vec<(u32, Use)> = events.collect();
+        sorted.sort_unstable();
+        sorted.dedup();
+        let mut found = Self::default();
+        found.uses.reserve_exact(sorted.len());
+        for (identity, each) in sorted {
+            found.keys.push(identity, found.uses.len());
+            found.uses.push(each);
+        }
+        found.keys.close(found.uses.len());
+        found
     }
 
-    /// The places of the key at this place among [`Groups::keys`].
-    fn at(&self, key: usize) -> &[u32] {
-        match (self.starts.get(key), self.starts.get(key + 1)) {
-            (Some(start), Some(end)) => &self.places[*start as usize..*end as usize],
-            _ => &[],
-        }
+    /// Those of an identity, ascending.
+    pub fn of_identity(&self, ordinal: u32) -> &[Use] {
+        &self.uses[self.keys.of(ordinal)]
     }
 }

@@ -23,8 +23,8 @@ impl BlockHead {
     pub fn of(block: &Block, class: impl Fn(u8) -> u8, secret_class: impl Fn(u8) -> u8) -> Self {
         let mut identities: BTreeMap<u8, Vec<u32>> = BTreeMap::new();
         let mut secrets: BTreeMap<u8, Vec<u32>> = BTreeMap::new();
-        for (place, (of, identity)) in block.classes().iter().zip(block.identities()).enumerate() {
-            identities.entry(class(*of)).or_default().push(*identity);
+        for (place, of) in block.classes().iter().enumerate() {
+            identities.entry(class(*of)).or_default().push(block.identity(place));
             let secret = block.member(Member::Secret, place);
             if secret != NONE {
                 secrets.entry(secret_class(*of)).or_default().push(secret);

@@ -4,6 +4,7 @@
 //! identity, secret or resource is grouped when it is first asked for.
 
 mod code;
+mod columns;
 mod groups;
 mod head;
 #[cfg(test)]
@@ -12,7 +13,8 @@ mod tests;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-pub use groups::Groups;
+use columns::{Numbers, Ordinals};
+pub use groups::{Groups, Use, Uses};
 pub use head::BlockHead;
 
 /// The optional members of an event, in the order of their columns.
@@ -58,54 +60,74 @@ pub struct Row {
 /// Events in columns.
 #[derive(Debug, Default)]
 pub struct Block {
-    times: Vec<i64>,
-    indexes: Vec<u64>,
+    times: Numbers,
+    indexes: Numbers,
     classes: Vec<u8>,
-    identities: Vec<u32>,
+    identities: Ordinals,
     /// Empty where no event gives the member.
-    members: [Vec<u32>; MEMBERS],
+    members: [Ordinals; MEMBERS],
+    first_index: u64,
     last_index: u64,
     by_identity: OnceLock<Groups>,
     by_secret: OnceLock<Groups>,
     by_resource: OnceLock<Groups>,
+    uses: OnceLock<Uses>,
 }
 
 impl Block {
     /// From rows in any order; no two have the same ledger index.
     pub fn of(mut rows: Vec<Row>) -> Self {
-        rows.sort_unstable_by_key(|row| (row.time, row.index));
-        let mut block = Self::default();
-        block.reserve(rows.len());
-        for row in &rows {
-            block.times.push(row.time);
-            block.indexes.push(row.index);
-            block.classes.push(row.class);
-            block.identities.push(row.identity);
-        }
-        for (place, column) in block.members.iter_mut().enumerate() {
+        // They come as runs that are in order nearly always, which a stable sort makes use of.
+        rows.sort_by_key(|row| (row.time, row.index));
+        let members = std::array::from_fn(|place| {
             if rows.iter().any(|row| row.members[place] != NONE) {
-                column.extend(rows.iter().map(|row| row.members[place]));
+                rows.iter().map(|row| row.members[place]).collect()
+            } else {
+                Vec::new()
             }
-        }
-        block.last_index = rows.iter().map(|row| row.index).max().unwrap_or_default();
-        block
+        });
+        Self::of_columns(
+            rows.iter().map(|row| row.time).collect(),
+            rows.iter().map(|row| row.index as i64).collect(),
+            rows.iter().map(|row| row.class).collect(),
+            rows.iter().map(|row| row.identity).collect(),
+            members,
+        )
     }
 
-    fn reserve(&mut self, rows: usize) {
-        self.times.reserve_exact(rows);
-        self.indexes.reserve_exact(rows);
-        self.classes.reserve_exact(rows);
-        self.identities.reserve_exact(rows);
+    /// From columns in order.
+    fn of_columns(
+        times: Vec<i64>,
+        indexes: Vec<i64>,
+        classes: Vec<u8>,
+        identities: Vec<u32>,
+        members: [Vec<u32>; MEMBERS],
+    ) -> Self {
+        Self {
+            first_index: indexes.iter().map(|index| *index as u64).min().unwrap_or_default(),
+            last_index: indexes.iter().map(|index| *index as u64).max().unwrap_or_default(),
+            times: Numbers::of(times),
+            indexes: Numbers::of(indexes),
+            classes,
+            identities: Ordinals::of(identities),
+            members: members.map(Ordinals::of),
+            ..Self::default()
+        }
     }
 
     /// How many events it holds.
     pub fn len(&self) -> usize {
-        self.times.len()
+        self.classes.len()
     }
 
     /// Holds none.
     pub fn is_empty(&self) -> bool {
-        self.times.is_empty()
+        self.classes.is_empty()
+    }
+
+    /// The least ledger index in it.
+    pub const fn first_index(&self) -> u64 {
+        self.first_index
     }
 
     /// The greatest ledger index in it.
@@ -115,19 +137,27 @@ impl Block {
 
     /// Bytes of memory, with the groups that it may come to have.
     pub fn weight(&self) -> u64 {
-        let columns = self.members.iter().filter(|column| !column.is_empty()).count();
-        // Three groupings of a u32 an event, and their keys.
-        self.len() as u64 * (21 + 4 * columns as u64 + 3 * 6) + 256
+        let columns = [&self.identities].into_iter().chain(&self.members).map(Ordinals::bytes).sum::<usize>();
+        // Three groupings of a u32 an event, the uses at twelve bytes, and the keys of all four.
+        (self.times.bytes() + self.indexes.bytes() + columns + self.len() * (1 + 3 * 6 + 14) + 512) as u64
     }
 
-    /// Times of all events, ascending.
-    pub fn times(&self) -> &[i64] {
-        &self.times
+    /// When its first event and its last one were, nanoseconds since 1970.
+    pub fn span(&self) -> Option<(i64, i64)> {
+        let last = self.len().checked_sub(1)?;
+        Some((self.time(0), self.time(last)))
     }
 
-    /// Ledger indices, by place.
-    pub fn indexes(&self) -> &[u64] {
-        &self.indexes
+    /// When the event at a place below [`Block::len`] was; they ascend.
+    #[inline]
+    pub fn time(&self, place: usize) -> i64 {
+        self.times.at(place)
+    }
+
+    /// The ledger index of the event at a place below [`Block::len`].
+    #[inline]
+    pub fn index(&self, place: usize) -> u64 {
+        self.indexes.at(place) as u64
     }
 
     /// Classes, by place.
@@ -135,55 +165,72 @@ impl Block {
         &self.classes
     }
 
-    /// Identities, by place.
-    pub fn identities(&self) -> &[u32] {
-        &self.identities
+    /// The identity of the event at a place below [`Block::len`].
+    #[inline]
+    pub fn identity(&self, place: usize) -> u32 {
+        self.identities.at(place)
     }
 
-    /// A member of the event at a place; [`NONE`] where not given.
+    /// A member of the event at a place below [`Block::len`]; [`NONE`] where not given.
+    #[inline]
     pub fn member(&self, member: Member, place: usize) -> u32 {
-        self.members[member as usize].get(place).copied().unwrap_or(NONE)
+        let column = &self.members[member as usize];
+        if column.is_empty() { NONE } else { column.at(place) }
     }
 
     /// The event at a place below [`Block::len`].
     pub fn row(&self, place: usize) -> Row {
         let mut members = [NONE; MEMBERS];
         for (each, column) in members.iter_mut().zip(&self.members) {
-            if let Some(ordinal) = column.get(place) {
-                *each = *ordinal;
+            if !column.is_empty() {
+                *each = column.at(place);
             }
         }
         Row {
-            time: self.times[place],
-            index: self.indexes[place],
+            time: self.time(place),
+            index: self.index(place),
             class: self.classes[place],
-            identity: self.identities[place],
+            identity: self.identity(place),
             members,
         }
     }
 
     /// The places with `from <= time < to`.
     pub fn between(&self, from: i64, to: i64) -> Range<usize> {
-        let start = self.times.partition_point(|time| *time < from);
-        let end = self.times.partition_point(|time| *time < to);
+        let (start, end) = (self.times.partition(from), self.times.partition(to));
         start..end.max(start)
     }
 
     /// Places by identity; those of one identity ascend.
     pub fn by_identity(&self) -> &Groups {
-        self.by_identity.get_or_init(|| Groups::of(self.identities.iter().copied(), |_| 0))
+        self.by_identity.get_or_init(|| Groups::of(self.identities.iter(), |_| 0))
     }
 
     /// Places by secret; those of one secret ascend.
     pub fn by_secret(&self) -> &Groups {
         self.by_secret
-            .get_or_init(|| Groups::of(self.members[Member::Secret as usize].iter().copied(), |_| 0))
+            .get_or_init(|| Groups::of(self.members[Member::Secret as usize].iter(), |_| 0))
     }
 
     /// Places by resource; those of one resource go by class, then ascend.
     pub fn by_resource(&self) -> &Groups {
-        let column = self.members[Member::Resource as usize].iter().copied();
+        let column = self.members[Member::Resource as usize].iter();
         self.by_resource.get_or_init(|| Groups::of(column, |place| self.classes[place]))
+    }
+
+    /// What each identity used.
+    pub fn uses(&self) -> &Uses {
+        let of_place = |place: usize| (self.identity(place), self.used_at(place));
+        self.uses.get_or_init(|| Uses::of((0..self.len()).map(of_place)))
+    }
+
+    /// What was used by the event at a place below [`Block::len`].
+    pub fn used_at(&self, place: usize) -> Use {
+        Use {
+            class: self.classes[place],
+            resource: self.member(Member::Resource, place),
+            action: self.member(Member::Action, place),
+        }
     }
 
     /// All rows, in order.

@@ -41,8 +41,20 @@ fn groups_hold_what_the_rows_say() {
         let block = Block::of(draw(300, seed));
         for identity in 0..25 {
             let wanted: Vec<u32> =
-                (0..300).filter(|place| block.identities()[*place as usize] == identity).collect();
+                (0..300).filter(|place| block.identity(*place as usize) == identity).collect();
             assert_eq!(block.by_identity().of_key(identity), wanted);
+        }
+        for identity in 0..25 {
+            let mut wanted: Vec<Use> = (block.rows().filter(|row| row.identity == identity))
+                .map(|row| Use {
+                    class: row.class,
+                    resource: row.members[Member::Resource as usize],
+                    action: row.members[Member::Action as usize],
+                })
+                .collect();
+            wanted.sort();
+            wanted.dedup();
+            assert_eq!(block.uses().of_identity(identity), wanted);
         }
         for (groups, member) in [(block.by_secret(), Member::Secret), (block.by_resource(), Member::Resource)]
         {

@@ -1,0 +1,88 @@
+//! What a process keeps in memory, by name and size. All stores that it opens share it, so that a tenant that is busy has
+//! what those that are not leave free.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::db::Buffers;
+use crate::firsts::Room;
+use crate::kept::Shards;
+use crate::parts::Caches;
+
+/// Hundredths of the memory that each cache may take. What is left is for batches on their way, for questions at work and
+/// for what the allocator leaves unused.
+mod hundredths {
+    /// Blocks of events, decoded.
+    pub(super) const EVENTS: u64 = 40;
+    /// Heads of such blocks.
+    pub(super) const HEADS: u64 = 4;
+    /// First appearances.
+    pub(super) const FIRSTS: u64 = 5;
+    /// Posture, decoded.
+    pub(super) const POSTURE: u64 = 16;
+    /// Blocks of tables as they are on disk, with their indexes and filters.
+    pub(super) const TABLES: u64 = 10;
+    /// Rows that are not in tables yet.
+    pub(super) const WRITES: u64 = 6;
+    /// Whole answers, between pages.
+    pub(super) const ANSWERS: u64 = 4;
+}
+
+/// The caches of a process.
+#[derive(Clone)]
+pub struct Memory(Arc<All>);
+
+struct All {
+    bytes: u64,
+    buffers: Buffers,
+    events: Caches,
+    firsts: Arc<Room>,
+    posture: Arc<Shards>,
+    openings: AtomicU32,
+}
+
+impl Memory {
+    /// What is held unless it is said otherwise: 2 GiB.
+    pub const BYTES_DEFAULT: u64 = 2 << 30;
+    /// Less than this is spent on what cannot be bounded.
+    pub const BYTES_MIN: u64 = 256 << 20;
+
+    /// Room for so many bytes in all, the process's own included.
+    pub fn new(bytes: u64) -> Self {
+        let share = |of: u64| bytes / 100 * of;
+        Self(Arc::new(All {
+            bytes,
+            buffers: Buffers::new(share(hundredths::TABLES), share(hundredths::WRITES)),
+            events: Caches::new(share(hundredths::EVENTS), share(hundredths::HEADS)),
+            firsts: Arc::new(Room::new(share(hundredths::FIRSTS))),
+            posture: Arc::new(Shards::new(share(hundredths::POSTURE))),
+            openings: AtomicU32::new(0),
+        }))
+    }
+
+    /// Bytes for whole answers, which are not kept here.
+    pub fn answer_bytes(&self) -> u64 {
+        self.0.bytes / 100 * hundredths::ANSWERS
+    }
+
+    pub(crate) fn buffers(&self) -> &Buffers {
+        &self.0.buffers
+    }
+
+    pub(crate) fn events(&self) -> &Caches {
+        &self.0.events
+    }
+
+    pub(crate) fn firsts(&self) -> Arc<Room> {
+        Arc::clone(&self.0.firsts)
+    }
+
+    pub(crate) fn posture(&self) -> Arc<Shards> {
+        Arc::clone(&self.0.posture)
+    }
+
+    /// A number for a store that is opened: what is kept of another one, or of an earlier opening, is never taken for its.
+    pub(crate) fn opening(&self) -> u32 {
+        self.0.openings.fetch_add(1, Ordering::Relaxed)
+    }
+}

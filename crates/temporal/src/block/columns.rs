@@ -1,0 +1,204 @@
+//! Columns in memory in as few bytes as their values need: events are many, and what does not fit is read again.
+
+use super::NONE;
+
+/// Shorter columns are not worth a table.
+const TABLE_FROM: usize = 4096;
+/// Units of time in nanoseconds, finest first.
+const UNITS: [i64; 4] = [1, 1_000, 1_000_000, 1_000_000_000];
+
+/// Moments or indices.
+#[derive(Debug)]
+pub(super) enum Numbers {
+    /// Each is the base and so many units.
+    Offsets { base: i64, unit: i64, offsets: Vec<u32> },
+    Whole(Vec<i64>),
+}
+
+impl Default for Numbers {
+    fn default() -> Self {
+        Self::Whole(Vec::new())
+    }
+}
+
+impl Numbers {
+    pub fn of(values: Vec<i64>) -> Self {
+        let base = values.iter().copied().min().unwrap_or(0);
+        let most = values.iter().copied().max().unwrap_or(0).wrapping_sub(base);
+        let fits = |unit: &&i64| {
+            u32::try_from(most / **unit).is_ok() && values.iter().all(|value| value.wrapping_sub(base) % **unit == 0)
+        };
+        match UNITS.iter().find(fits) {
+            Some(unit) if most >= 0 => Self::Offsets {
+                base,
+                unit: *unit,
+                offsets: values.iter().map(|value| (value.wrapping_sub(base) / unit) as u32).collect(),
+            },
+            _ => Self::Whole(values),
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Offsets { offsets, .. } => offsets.len(),
+            Self::Whole(values) => values.len(),
+        }
+    }
+
+    /// The one at a place below [`Numbers::len`].
+    #[inline]
+    pub fn at(&self, place: usize) -> i64 {
+        match self {
+            Self::Offsets { base, unit, offsets } => base + unit * i64::from(offsets[place]),
+            Self::Whole(values) => values[place],
+        }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = i64> + '_ {
+        (0..self.len()).map(|place| self.at(place))
+    }
+
+    /// The first place whose value is not below; values ascend.
+    pub fn partition(&self, below: i64) -> usize {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.at(middle) < below { low = middle + 1 } else { high = middle }
+        }
+        low
+    }
+
+    /// Bytes of memory.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Offsets { offsets, .. } => offsets.len() * 4,
+            Self::Whole(values) => values.len() * 8,
+        }
+    }
+}
+
+/// Ordinals: themselves, or places in a table of those that there are.
+#[derive(Debug)]
+pub(super) enum Ordinals {
+    Whole(Vec<u32>),
+    Byte { table: Vec<u32>, places: Vec<u8> },
+    Short { table: Vec<u32>, places: Vec<u16> },
+}
+
+impl Default for Ordinals {
+    fn default() -> Self {
+        Self::Whole(Vec::new())
+    }
+}
+
+impl Ordinals {
+    pub fn of(values: Vec<u32>) -> Self {
+        let Some((table, places)) = tabled(&values) else { return Self::Whole(values) };
+        if table.len() <= usize::from(u8::MAX) + 1 {
+            return Self::Byte { table, places: places.into_iter().map(|place| place as u8).collect() };
+        }
+        Self::Short { table, places }
+    }
+
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Whole(values) => values.len(),
+            Self::Byte { places, .. } => places.len(),
+            Self::Short { places, .. } => places.len(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The one at a place below [`Ordinals::len`].
+    #[inline]
+    pub fn at(&self, place: usize) -> u32 {
+        match self {
+            Self::Whole(values) => values[place],
+            Self::Byte { table, places } => table[usize::from(places[place])],
+            Self::Short { table, places } => table[usize::from(places[place])],
+        }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        (0..self.len()).map(|place| self.at(place))
+    }
+
+    /// Bytes of memory.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Whole(values) => values.len() * 4,
+            Self::Byte { table, places } => table.len() * 4 + places.len(),
+            Self::Short { table, places } => table.len() * 4 + places.len() * 2,
+        }
+    }
+}
+
+/// The ordinals that there are, as they first come, and the place of each value among them. `None`: there are too many, or
+/// they lie too far apart to be found quickly.
+fn tabled(values: &[u32]) -> Option<(Vec<u32>, Vec<u16>)> {
+    const UNSEEN: u32 = u32::MAX;
+    if values.len() < TABLE_FROM {
+        return None;
+    }
+    let most = values.iter().copied().filter(|value| *value != NONE).max().unwrap_or(0) as usize;
+    if most > values.len() * 8 {
+        return None;
+    }
+    // The last one is for NONE.
+    let mut seen = vec![UNSEEN; most + 2];
+    let (mut table, mut places) = (Vec::new(), Vec::with_capacity(values.len()));
+    for value in values {
+        let place = &mut seen[(*value as usize).min(most + 1)];
+        if *place == UNSEEN {
+            *place = u32::from(u16::try_from(table.len()).ok()?);
+            table.push(*value);
+        }
+        places.push(*place as u16);
+    }
+    Some((table, places))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_in_comes_out() {
+        let (low, high) = (i64::MIN, i64::MAX);
+        for values in [
+            vec![],
+            vec![5],
+            vec![0, 1, 4_294_967_295],
+            vec![0, 1, 4_294_967_296],
+            vec![1_000_000, 3_000_000, 86_400_000_000_000],
+            vec![1_000_001, 3_000_000, 86_400_000_000_000],
+            vec![low, high],
+            vec![low, 0],
+        ] {
+            let numbers = Numbers::of(values.clone());
+            assert_eq!(numbers.iter().collect::<Vec<_>>(), values);
+            for below in values.iter().flat_map(|value| [*value, value.saturating_add(1)]) {
+                assert_eq!(numbers.partition(below), values.partition_point(|value| *value < below));
+            }
+        }
+        assert!(matches!(Numbers::of(vec![7, 86_400_000_000_007]), Numbers::Offsets { .. }));
+    }
+
+    #[test]
+    fn ordinals_take_the_bytes_that_they_need() {
+        for (different, bytes) in [(1, 1), (256, 1), (257, 2), (65_536, 2), (65_537, 4)] {
+            let mut values: Vec<u32> = (0..70_000).map(|place| place % different).collect();
+            let ordinals = Ordinals::of(values.clone());
+            assert_eq!(ordinals.iter().collect::<Vec<_>>(), values);
+            assert!(ordinals.bytes() < 70_000 * (bytes + 1) + different as usize * 4, "{different}");
+            values[5] = NONE;
+            values[6] = NONE - 1;
+            assert_eq!(Ordinals::of(values.clone()).iter().collect::<Vec<_>>(), values);
+            values[6] = 5;
+            assert_eq!(Ordinals::of(values.clone()).iter().collect::<Vec<_>>(), values);
+        }
+    }
+}
