@@ -9,8 +9,7 @@ use asof_model::{
 };
 use asof_query::{
     BLOCK, Candidates, Classes, Direction, Edge, Entitlements, Event, EventAxis, EventRange, Key, Node,
-    QueryError, Reader, Recorded, Role, SourceDimension, StatedSince, Tally, Text,
-    Use,
+    QueryError, Reader, Recorded, Role, SourceDimension, StatedSince, Tally, Text, Use,
 };
 use asof_storage::{
     Axis, EventScan, Members, NodeKey, STATED_BLOCK, Space, StorageError, Store, StoredEvent, TimelineKey,
@@ -206,6 +205,29 @@ impl Reader for StoreReader {
         self.store.events(&scan, self.size, &mut |stored| visit(&event(stored))).map_err(failed)
     }
 
+    fn chosen(
+        &self,
+        test: &Arc<str>,
+        classes: Classes<'_>,
+        during: Interval,
+        choose: &mut dyn FnMut(&Event) -> Result<bool, QueryError>,
+        visit: &mut dyn FnMut(&Event),
+    ) -> Result<(), QueryError> {
+        let mut broken = None;
+        let mut choose = |stored: &StoredEvent| match choose(&event(stored)) {
+            Ok(chosen) => Some(chosen),
+            Err(error) => {
+                broken = Some(error);
+                None
+            }
+        };
+        let mut visit = |stored: &StoredEvent| visit(&event(stored));
+        self.store
+            .chosen(test, &wanted(classes), during, self.size, &mut choose, &mut visit)
+            .map_err(failed)?;
+        broken.map_or(Ok(()), Err)
+    }
+
     fn events_about(&self, during: Interval) -> Result<Option<u64>, QueryError> {
         Ok(Some(self.store.events_about(during)))
     }
@@ -216,15 +238,20 @@ impl Reader for StoreReader {
 
     fn uses(
         &self,
-        identity: u32,
+        identities: &[u32],
         classes: Classes<'_>,
         during: Interval,
-        visit: &mut dyn FnMut(Use) -> ControlFlow<()>,
+        visit: &mut dyn FnMut(usize, Use) -> ControlFlow<()>,
     ) -> Result<(), QueryError> {
-        let mut visit = |with: UsedWith| {
-            visit(Use { privilege: with.privilege, resource: with.resource, action: with.action.map(Text) })
+        let mut visit = |place: usize, with: UsedWith| {
+            let UsedWith { privilege, resource, action, .. } = with;
+            visit(place, Use { privilege, resource, action: action.map(Text) })
         };
-        self.store.uses(identity, &wanted(classes), during, self.size, &mut visit).map_err(failed)
+        let mut go_on = || self.cancel.check().is_ok();
+        self.store
+            .uses(identities, &wanted(classes), during, self.size, &mut go_on, &mut visit)
+            .map_err(failed)?;
+        self.check()
     }
 
     fn observation(&self, index: u64) -> Result<Recorded<Observation>, QueryError> {

@@ -5,7 +5,7 @@ use roaring::RoaringBitmap;
 
 use crate::holds::Ask;
 use crate::on::On;
-use crate::plan::{Leaf, everything, one_by_one};
+use crate::plan::{Leaf, all_may, everything, one_by_one};
 use crate::span::{moment, whole};
 use crate::{Candidates, HoldsWhere, Known, QueryError, sets};
 
@@ -187,10 +187,14 @@ impl Leaf for HoldsUnused {
         65
     }
 
-    fn bounds(&self, known: &Known, _: &RoaringBitmap) -> Result<Candidates, QueryError> {
+    fn bounds(&self, known: &Known, scope: &RoaringBitmap) -> Result<Candidates, QueryError> {
         let asked = sets::both(self.privileges.unwrap_or_else(sets::held), sets::held());
         if asked.is_empty() {
             return Ok(Candidates::default());
+        }
+        // All who used anything in a long window are many sets, and of a team nearly all did.
+        if scope.len() <= known.tuning.many {
+            return Ok(all_may(scope));
         }
         let direct = known.reader().direct_holders(asked, moment(self.t))?;
         let used = sets::union(asked, sets::only(Privilege::Other));
@@ -201,5 +205,10 @@ impl Leaf for HoldsUnused {
 
     fn matches(&self, known: &Known, ordinal: u32) -> Result<bool, QueryError> {
         Ok(!known.unused_pairs(ordinal, self.t, self.privileges, self.window)?.is_empty())
+    }
+
+    fn solve(&self, known: &Known, scope: &RoaringBitmap) -> Result<RoaringBitmap, QueryError> {
+        known.find_unused(scope, self.t, self.privileges, self.window)?;
+        one_by_one(known, scope, |ordinal| self.matches(known, ordinal))
     }
 }

@@ -314,6 +314,33 @@ pub trait Reader: Send + Sync {
         self.events(axis, range, backwards, visit)
     }
 
+    /// Visits the events of an interval, of these classes, that `choose` chooses, in no order. `test` names what `choose`
+    /// asks: two that ask otherwise have other names. It depends on nothing but the event and what is known of facts, so that
+    /// what it chose may be kept.
+    fn chosen(
+        &self,
+        test: &Arc<str>,
+        classes: Classes<'_>,
+        during: Interval,
+        choose: &mut dyn FnMut(&Event) -> Result<bool, QueryError>,
+        visit: &mut dyn FnMut(&Event),
+    ) -> Result<(), QueryError> {
+        let _ = test;
+        let mut failed = None;
+        self.events_of(EventAxis::All, during.into(), false, classes, &mut |event| match choose(event) {
+            Ok(true) => {
+                visit(event);
+                ControlFlow::Continue(())
+            }
+            Ok(false) => ControlFlow::Continue(()),
+            Err(error) => {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }
+        })?;
+        failed.map_or(Ok(()), Err)
+    }
+
     /// How many events there are in the interval, about; `None`: nothing is kept that would tell.
     fn events_about(&self, during: Interval) -> Result<Option<u64>, QueryError> {
         let _ = during;
@@ -337,23 +364,27 @@ pub trait Reader: Send + Sync {
         Ok(found)
     }
 
-    /// What an identity used in the interval, of these classes: each at least once, in no order. The visitor reads from the
-    /// same reader in between.
+    /// What identities used in the interval, of these classes: each use at least once, in no order, with its identity's place
+    /// among them, until the visitor breaks off for that identity. It reads from the same reader in between.
     fn uses(
         &self,
-        identity: u32,
+        identities: &[u32],
         classes: Classes<'_>,
         during: Interval,
-        visit: &mut dyn FnMut(Use) -> ControlFlow<()>,
+        visit: &mut dyn FnMut(usize, Use) -> ControlFlow<()>,
     ) -> Result<(), QueryError> {
-        self.events_of(EventAxis::Identity(identity), during.into(), true, classes, &mut |event| {
-            let Event { privilege, outcome, resource, action, .. } = *event;
-            if classes.privileges.contains(privilege) && classes.outcomes.contains(&outcome) {
-                visit(Use { privilege, resource, action })
-            } else {
-                ControlFlow::Continue(())
-            }
-        })
+        for (place, identity) in identities.iter().enumerate() {
+            self.check()?;
+            self.events_of(EventAxis::Identity(*identity), during.into(), true, classes, &mut |event| {
+                let Event { privilege, outcome, resource, action, .. } = *event;
+                if classes.privileges.contains(privilege) && classes.outcomes.contains(&outcome) {
+                    visit(place, Use { privilege, resource, action })
+                } else {
+                    ControlFlow::Continue(())
+                }
+            })?;
+        }
+        Ok(())
     }
 
     /// The whole observation at a ledger index, and its source.

@@ -8,6 +8,7 @@ use asof_model::{
     Effect, EntitlementValue, Instant, Interval, NodeKind, Outcome, Privilege, PrivilegeSet, glob_matches,
 };
 use foldhash::fast::FixedState;
+use roaring::RoaringBitmap;
 
 use crate::known::Held;
 use crate::limits::keep;
@@ -109,30 +110,77 @@ impl Known {
         let asked = privileges.unwrap_or_else(sets::held);
         // A filter and a field of what it leaves ask the same.
         let key = (i, t, asked, window);
-        self.unused.get(key, |pairs| pairs.len(), || self.read_unused(key).map(Arc::from))
+        self.unused.get(
+            key,
+            |pairs| pairs.len(),
+            || {
+                let mut found = self.read_unused(&[i], t, asked, window)?;
+                Ok::<_, QueryError>(found.pop().unwrap_or_default().into())
+            },
+        )
     }
 
-    fn read_unused(&self, (i, t, asked, window): UnusedKey) -> Result<Vec<Pair>, QueryError> {
-        let mut open = Vec::new();
-        for held in self.held(i, t, &mut whole())?.iter() {
-            let said = held.value.entitlement().filter(|said| said.effect == Effect::Allow);
-            let Some(said) = said else { continue };
-            for privilege in sets::both(said.privileges, asked).iter() {
-                keep(&mut open, Pair { held: held.clone(), privilege }, "pairs held")?;
+    /// Finds those of many identities at once, which are then known: each block of events is read once.
+    pub(crate) fn find_unused(
+        &self,
+        identities: &RoaringBitmap,
+        t: Instant,
+        privileges: Option<PrivilegeSet>,
+        window: Interval,
+    ) -> Result<(), QueryError> {
+        /// More at a time remember too much.
+        const AT_ONCE: usize = 1_024;
+        let asked = privileges.unwrap_or_else(sets::held);
+        let identities: Vec<u32> = identities.iter().collect();
+        for some in identities.chunks(AT_ONCE) {
+            for (i, pairs) in some.iter().zip(self.read_unused(some, t, asked, window)?) {
+                let key = (*i, t, asked, window);
+                self.unused.get(key, |pairs| pairs.len(), || Ok::<_, QueryError>(pairs.into()))?;
             }
         }
-        if open.is_empty() {
-            return Ok(open);
+        Ok(())
+    }
+
+    fn read_unused(
+        &self,
+        identities: &[u32],
+        t: Instant,
+        asked: PrivilegeSet,
+        window: Interval,
+    ) -> Result<Vec<Vec<Pair>>, QueryError> {
+        let mut open: Vec<Vec<Pair>> = Vec::with_capacity(identities.len());
+        for i in identities {
+            self.reader().check()?;
+            let mut own = Vec::new();
+            for held in self.held(*i, t, &mut whole())?.iter() {
+                let said = held.value.entitlement().filter(|said| said.effect == Effect::Allow);
+                let Some(said) = said else { continue };
+                for privilege in sets::both(said.privileges, asked).iter() {
+                    keep(&mut own, Pair { held: held.clone(), privilege }, "pairs held")?;
+                }
+            }
+            open.push(own);
         }
-        self.reader().check()?;
-        let (mut tried, mut failed) = (Tried::default(), None);
-        self.reader().uses(i, uses_of(asked), window, &mut |by| {
+        let holders: Vec<usize> = (0..open.len()).filter(|place| !open[*place].is_empty()).collect();
+        let ordinals: Vec<u32> = holders.iter().map(|place| identities[*place]).collect();
+        let mut tried = vec![Tried::default(); ordinals.len()];
+        let mut failed = None;
+        self.reader().uses(&ordinals, uses_of(asked), window, &mut |number, by| {
+            let (Some(tried), Some(own)) =
+                (tried.get_mut(number), holders.get(number).and_then(|place| open.get_mut(*place)))
+            else {
+                return ControlFlow::Break(());
+            };
             if tried.insert(by)
-                && let Err(error) = self.take_used(&mut open, by, &mut drop)
+                && let Err(error) = self.take_used(own, by, &mut drop)
             {
                 failed = Some(error);
             }
-            if open.is_empty() || failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if own.is_empty() || failed.is_some() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         })?;
         failed.map_or(Ok(open), Err)
     }

@@ -1,10 +1,13 @@
 //! Members of filters about what was seen: Used, drift, dead secrets, new sources.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use asof_model::{Duration, Instant, Interval, NodeKind, Outcome, Privilege, PrivilegeSet};
 use roaring::RoaringBitmap;
 
+use crate::limits::CHECK_EVERY;
+use crate::memo::Map;
 use crate::plan::{Leaf, all_may, one_by_one};
 use crate::seen::SeenTest;
 use crate::span::whole;
@@ -133,6 +136,13 @@ impl<'a> Drift<'a> {
             })
     }
 
+    /// What is asked of one observation, in words that no other question has.
+    fn test(&self) -> Arc<str> {
+        let UncoveredWhere { used, covered_by, effective, explained, posture_known } = self.filter;
+        let seen = &used.seen;
+        format!("drift {:?}", (seen, covered_by, effective, explained, posture_known)).into()
+    }
+
     /// No more is asked than that one use is not covered by the identity as itself.
     fn is_plain(&self) -> bool {
         let filter = self.filter;
@@ -174,6 +184,38 @@ impl Watch for Drift<'_> {
 
     fn needs_none(&self) -> bool {
         self.filter.used.min_count == 0
+    }
+
+    fn at_once(
+        &self,
+        known: &Known,
+        role: Role,
+        scope: &RoaringBitmap,
+    ) -> Result<Option<RoaringBitmap>, QueryError> {
+        /// Events passed over in the time that it takes to look at one identity's.
+        const EVENTS_FOR_ONE: u64 = 256;
+        let events = known.reader().events_about(self.during())?;
+        let few = events.is_some_and(|events| scope.len().saturating_mul(EVENTS_FOR_ONE) < events);
+        if role != Role::Identity || few {
+            return Ok(None);
+        }
+        let (mut counts, mut asked): (Map<u32, u64>, u32) = (Map::default(), 0);
+        let mut choose = |event: &Event| {
+            asked = asked.wrapping_add(1);
+            if asked.is_multiple_of(CHECK_EVERY) {
+                known.reader().check()?;
+            }
+            self.is_drift(known, event)
+        };
+        known.reader().chosen(&self.test(), self.classes(), self.during(), &mut choose, &mut |event| {
+            if scope.contains(event.identity) {
+                *counts.entry(event.identity).or_default() += 1;
+            }
+        })?;
+        let least = self.filter.used.min_count;
+        Ok(Some(
+            counts.into_iter().filter(|(_, count)| *count >= least).map(|(ordinal, _)| ordinal).collect(),
+        ))
     }
 
     /// Who used what needs holding; surely drift where it is neither entangled nor ever held itself, in the window, what

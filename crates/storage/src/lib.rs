@@ -3,9 +3,9 @@
 //! Nothing here evaluates a question, and no type of RocksDB leaves.
 
 mod canonical;
+mod chosen;
 mod codec;
 mod db;
-mod deaths;
 mod error;
 mod events;
 mod firsts;
@@ -21,11 +21,14 @@ mod posture;
 mod prepared;
 mod read;
 mod reconcile;
+mod seen;
+mod spells;
 mod store;
 mod uses;
 mod views;
 mod work;
 
+pub use chosen::Choice;
 pub use error::StorageError;
 pub use events::{EventScan, StoredEvent, Wanted};
 pub use keys::{Axis, NodeKey, Space, TimelineKey};
@@ -33,10 +36,10 @@ pub use ledger::Header;
 pub use maintenance::{CheckReport, Progress, check, reindex};
 pub use memory::Memory;
 pub use pieces::Pieces;
-pub use posture::STATED_BLOCK;
 pub use prepared::Prepared;
 pub use read::{CoverageName, LedgerEntry, Members};
 pub use reconcile::Reconciled;
+pub use spells::STATED_BLOCK;
 pub use store::{FORMAT_VERSION, Group, Receipt, Store, Writer};
 pub use uses::UsedWith;
 pub use work::Work;

@@ -16,6 +16,8 @@ mod hundredths {
     pub(super) const EVENTS: u64 = 40;
     /// Heads of such blocks.
     pub(super) const HEADS: u64 = 4;
+    /// Which events of a part a test chose.
+    pub(super) const CHOSEN: u64 = 2;
     /// First appearances.
     pub(super) const FIRSTS: u64 = 5;
     /// Posture, decoded.
@@ -53,7 +55,11 @@ impl Memory {
         Self(Arc::new(All {
             bytes,
             buffers: Buffers::new(share(hundredths::TABLES), share(hundredths::WRITES)),
-            events: Caches::new(share(hundredths::EVENTS), share(hundredths::HEADS)),
+            events: Caches::new(
+                share(hundredths::EVENTS),
+                share(hundredths::HEADS),
+                share(hundredths::CHOSEN),
+            ),
             firsts: Arc::new(Room::new(share(hundredths::FIRSTS))),
             posture: Arc::new(Shards::new(share(hundredths::POSTURE))),
             openings: AtomicU32::new(0),

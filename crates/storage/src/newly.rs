@@ -62,13 +62,7 @@ impl Look {
     }
 
     /// Takes away the pairs that a block has before a moment; `seen`: nodes that it has then at all. Gives how many events were looked at.
-    fn take_seen(
-        &self,
-        block: &Block,
-        before: i64,
-        open: &mut Vec<Pair>,
-        seen: &mut RoaringBitmap,
-    ) -> usize {
+    fn take_seen(&self, block: &Block, before: i64, open: &mut Vec<Pair>, seen: &mut RoaringBitmap) -> usize {
         let mut looked_at = 0;
         let mut of_node: (Option<u32>, Vec<u32>) = (None, Vec::new());
         open.retain(|pair| {

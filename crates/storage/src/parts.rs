@@ -4,6 +4,7 @@
 //! deleted with a later write: whoever still reads by an older list finds them, or looks at the list again.
 
 use std::collections::BTreeMap;
+use std::hash::Hash;
 use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -11,6 +12,7 @@ use asof_temporal::{Block, BlockHead, DecodeError};
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
+use crate::chosen::{Chosen, ChosenBytes, ChosenKey};
 use crate::codec::{Decoder, Encoder};
 use crate::db::{Db, Family, Pending};
 use crate::error::{StorageError, corrupt};
@@ -81,20 +83,22 @@ impl Weighter<OwnId, Arc<BlockHead>> for HeadBytes {
 pub(crate) struct Caches {
     blocks: Arc<Cache<OwnId, Arc<Block>, BlockBytes>>,
     heads: Arc<Cache<OwnId, Arc<BlockHead>, HeadBytes>>,
+    pub chosen: Arc<Cache<ChosenKey, Chosen, ChosenBytes>>,
 }
 
 impl Caches {
-    /// At most so many bytes of blocks, and of heads.
-    pub fn new(blocks: u64, heads: u64) -> Self {
+    /// At most so many bytes of blocks, of heads, and of choices.
+    pub fn new(blocks: u64, heads: u64, chosen: u64) -> Self {
         Self {
             blocks: Arc::new(whole(blocks, BlockBytes)),
             heads: Arc::new(whole(heads, HeadBytes)),
+            chosen: Arc::new(whole(chosen, ChosenBytes)),
         }
     }
 }
 
 /// A cache in one piece: entries are large, and of bytes that are cut into shares each would hold few.
-fn whole<T: Clone, W: Weighter<OwnId, T> + Clone>(bytes: u64, weighter: W) -> Cache<OwnId, T, W> {
+fn whole<K: Eq + Hash, T: Clone, W: Weighter<K, T> + Clone>(bytes: u64, weighter: W) -> Cache<K, T, W> {
     const ENTRIES_EXPECTED: usize = 1 << 10;
     let options = OptionsBuilder::new()
         .estimated_items_capacity(ENTRIES_EXPECTED)
@@ -102,7 +106,9 @@ fn whole<T: Clone, W: Weighter<OwnId, T> + Clone>(bytes: u64, weighter: W) -> Ca
         .shards(1)
         .build();
     match options {
-        Ok(options) => Cache::with_options(options, weighter, DefaultHashBuilder::default(), DefaultLifecycle::default()),
+        Ok(options) => {
+            Cache::with_options(options, weighter, DefaultHashBuilder::default(), DefaultLifecycle::default())
+        }
         // Only where a size is missing.
         Err(_) => Cache::with_weighter(ENTRIES_EXPECTED, bytes, weighter),
     }
@@ -139,6 +145,14 @@ impl Parts {
     /// Of the database that was opened as this.
     pub fn new(db: &Db, caches: Caches, opening: u32) -> Result<Self, StorageError> {
         Ok(Self { directory: RwLock::new(Arc::new(load(db)?.0)), caches, opening })
+    }
+
+    pub fn caches(&self) -> &Caches {
+        &self.caches
+    }
+
+    pub fn opening(&self) -> u32 {
+        self.opening
     }
 
     /// The list of now.

@@ -17,12 +17,10 @@ use crate::kept::{Entitlements, Entry, Glob, Globs, History, KeptKey};
 use crate::keys::{self, NodeKey, Space, TimelineKey};
 use crate::ledger::{Header, LedgerReader};
 use crate::read::Members;
+use crate::spells::STATED_BLOCK;
 use crate::store::Store;
 use crate::views;
 use crate::work::Of;
-
-/// How many nodes [`Store::stated_since`] tells about at once.
-pub const STATED_BLOCK: u32 = 1 << 10;
 
 /// The keys of what is kept in memory that a group of changes touches.
 pub(crate) fn touched(pending: &Pending<'_>) -> Result<Vec<KeptKey>, StorageError> {
@@ -141,37 +139,6 @@ impl Store {
         let Entry::History(history) = entry else { return Err(other_kept()) };
         self.work.add(Of::Timelines, 1);
         Ok(history.at(size))
-    }
-
-    /// For each node of a block: from when on its state is a value for ever unless some statement on it is no PUT, and the
-    /// record that says so; FOREVER where none does.
-    pub fn stated_since(&self, kind: NodeKind, block: u32) -> Result<Arc<[(Instant, u64)]>, StorageError> {
-        let entry = self.kept.get(KeptKey::Stated(kind, block), || {
-            let first = block.saturating_mul(STATED_BLOCK);
-            let mut found = vec![(Instant::FOREVER, u64::MAX); STATED_BLOCK as usize];
-            let from = keys::timeline(TimelineKey::Node(NodeKey { kind, ordinal: first }));
-            let to = match first.checked_add(STATED_BLOCK) {
-                Some(ordinal) => Some(keys::timeline(TimelineKey::Node(NodeKey { kind, ordinal }))),
-                None => keys::after_prefix(from.get(..2).unwrap_or_default()),
-            };
-            self.db.scan(Family::Statements, &from, to.as_deref(), false, &mut |row, value| {
-                let (of, index) = keys::statement_from(row)?;
-                let said = views::decode_statement(index, value)?;
-                if let TimelineKey::Node(node) = of
-                    && let Some(since) = found.get_mut(node.ordinal.wrapping_sub(first) as usize)
-                    && matches!(said.op, StatementOp::Put(_))
-                    && !said.until_next
-                    && said.to == Instant::FOREVER
-                    && since.0 == Instant::FOREVER
-                {
-                    *since = (said.from, index);
-                }
-                Ok(ControlFlow::Continue(()))
-            })?;
-            Ok::<_, StorageError>(Entry::Stated(found.into()))
-        })?;
-        let Entry::Stated(found) = entry else { return Err(other_kept()) };
-        Ok(found)
     }
 
     /// The resources that an entitlement's scopes name, where all statements that give it scopes give the same ones, and all

@@ -94,7 +94,8 @@ impl Group<'_> {
             facts,
             observations: Vec::new(),
         };
-        found.ledger_size = self.append(Prepared { digest: request, ..Prepared::of(batch) }, now)?.ledger_size;
+        found.ledger_size =
+            self.append(Prepared { digest: request, ..Prepared::of(batch) }, now)?.ledger_size;
         Ok(found)
     }
 

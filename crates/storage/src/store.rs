@@ -19,10 +19,10 @@ use crate::memory::Memory;
 use crate::parts::{self, Parts};
 use crate::pieces::Pieces;
 use crate::posture::touched;
-use crate::views::Views;
-use crate::work::{Counters, Work};
 use crate::prepared::{Entry, Prepared};
+use crate::views::Views;
 use crate::views::event_ids::{Known, NewIds, is_same};
+use crate::work::{Counters, Work};
 
 /// The version of everything on disk. FORMAT.md has its history.
 pub const FORMAT_VERSION: u32 = 2;
@@ -41,6 +41,8 @@ pub struct Store {
     published: Arc<AtomicU64>,
     pub(crate) parts: Arc<Parts>,
     pub(crate) kept: Arc<Kept>,
+    /// No fact on record has this index or a greater one.
+    pub(crate) facts_end: Arc<AtomicU64>,
     pub(crate) firsts: Arc<Firsts>,
     pub(crate) memory: Memory,
     pub(crate) work: Arc<Counters>,
@@ -83,6 +85,7 @@ pub struct Group<'a> {
     frontier: &'a mut Frontier,
     batches: &'a mut u64,
     last_recorded_at: &'a mut Instant,
+    with_facts: bool,
     pub(crate) pending: Pending<'a>,
 }
 
@@ -112,6 +115,7 @@ impl Store {
         store.replay(&mut |_, _| Ok(()))?;
         store.parts.publish(parts::load(&store.db)?.0, Vec::new());
         let writer = Writer::new(store.clone())?;
+        store.facts_end.store(writer.frontier.size(), Ordering::Release);
         store.published.store(writer.frontier.size(), Ordering::Release);
         Ok((store, writer))
     }
@@ -152,6 +156,7 @@ impl Store {
             published: Arc::default(),
             parts,
             kept,
+            facts_end: Arc::default(),
             firsts,
             memory: memory.clone(),
             work: Arc::default(),
@@ -306,6 +311,7 @@ impl Writer {
             frontier: &mut self.frontier,
             batches: &mut self.batches,
             last_recorded_at: &mut self.last_recorded_at,
+            with_facts: false,
         }
     }
 
@@ -335,6 +341,7 @@ impl Group<'_> {
             duplicate_facts: 0,
             conflicting: 0,
         };
+        self.with_facts |= entries.iter().any(|entry| matches!(entry.body, RecordBody::Fact(_)));
         let (records, kept, event_ids) = self.keep_new(&source, entries, &mut receipt)?;
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(|error| StorageError::Io(format!("no randomness: {error}")))?;
@@ -443,6 +450,9 @@ impl Group<'_> {
             self.pending.commit()?;
             self.views.committed();
             // Before the size is published: who reads at it finds nothing in memory that lacks these rows.
+            if self.with_facts {
+                self.store.facts_end.store(self.frontier.size(), Ordering::Release);
+            }
             for key in &touched {
                 self.store.kept.forget(key);
             }

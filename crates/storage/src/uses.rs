@@ -1,13 +1,13 @@
-//! What an identity used, without when.
+//! What identities used, without when.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use asof_model::{Instant, Interval, Outcome, Privilege};
-use asof_temporal::Use;
+use asof_temporal::{Block, Use};
 
 use crate::error::StorageError;
-use crate::events::{Cursor, EventScan, Wanted, given};
-use crate::keys::Axis;
+use crate::events::{Wanted, given, touches};
 use crate::store::Store;
 use crate::views::of_class;
 use crate::work::Of;
@@ -25,50 +25,110 @@ pub struct UsedWith {
     pub action: Option<u32>,
 }
 
+/// What was visited last of an identity, by a hash: most of what is used is used every day.
+const RECENT: usize = 32;
+
+/// An identity whose uses are still wanted.
+struct Open {
+    place: usize,
+    identity: u32,
+    recent: [Option<Use>; RECENT],
+}
+
+impl Open {
+    /// It is not among the ones that were visited last, and is now.
+    fn is_new(&mut self, each: Use) -> bool {
+        let hash = (each.resource ^ each.action.rotate_left(16) ^ u32::from(each.class) << 8)
+            .wrapping_mul(0x9E37_79B9);
+        let recent = &mut self.recent[(hash >> 27) as usize % RECENT];
+        recent.replace(each) != Some(each)
+    }
+}
+
 impl Store {
-    /// What an identity used in an interval, of these classes, among the first `size` records: each at least once, in no
-    /// order.
+    /// What identities used in an interval, of these classes, among the first `size` records: each use at least once, in no
+    /// order, with its identity's place among them, until the visitor breaks off for that identity. `go_on` is asked now and
+    /// then.
     pub fn uses(
         &self,
-        identity: u32,
+        identities: &[u32],
         wanted: &Wanted,
         during: Interval,
         size: u64,
-        visit: &mut dyn FnMut(UsedWith) -> ControlFlow<()>,
+        go_on: &mut dyn FnMut() -> bool,
+        visit: &mut dyn FnMut(usize, UsedWith) -> ControlFlow<()>,
     ) -> Result<(), StorageError> {
-        let scan = EventScan {
-            axis: Axis::Identity(identity),
-            from: (during.from, 0),
-            to: during.to,
-            backwards: true,
-            wanted: wanted.clone(),
-        };
+        let open =
+            |(place, identity): (usize, &u32)| Open { place, identity: *identity, recent: [None; RECENT] };
+        let mut open: Vec<Open> = identities.iter().enumerate().map(open).collect();
         // The latest first: what is in use is likeliest found there.
         for day in self.days(during.from, during.to).into_iter().rev() {
-            for block in self.blocks(day, &scan, size)? {
+            if open.is_empty() || !go_on() {
+                break;
+            }
+            for block in self.blocks_of(day, during, identities, size)? {
                 let is_in = |nanos: i64| during.contains(Instant::from_nanos(nanos));
                 let whole = block.span().is_some_and(|(first, last)| is_in(first) && is_in(last))
                     && block.last_index() < size;
-                if whole {
-                    let uses = block.uses().of_identity(identity);
-                    self.work.add(Of::Events, uses.len());
-                    for each in uses {
-                        if wanted.has(each.class) && visit(used_with(*each)?).is_break() {
-                            return Ok(());
+                let (mut failed, mut looked_at) = (None, 0);
+                open.retain_mut(|each| {
+                    let mut tell = |each: &mut Open, by: Use| {
+                        looked_at += 1;
+                        if !wanted.has(by.class) || !each.is_new(by) {
+                            return true;
                         }
+                        match used_with(by) {
+                            Ok(with) => visit(each.place, with).is_continue(),
+                            Err(error) => {
+                                failed = Some(error);
+                                false
+                            }
+                        }
+                    };
+                    if whole {
+                        return block.uses().of_identity(each.identity).iter().all(|by| tell(each, *by));
                     }
-                    continue;
-                }
-                let mut cursor = Cursor::of(&block, &scan, &self.work);
-                while let Some(place) = cursor.next(&scan, size) {
-                    if visit(used_with(block.used_at(place))?).is_break() {
-                        return Ok(());
-                    }
-                    cursor.pass(&scan);
+                    block.by_identity().of_key(each.identity).iter().all(|place| {
+                        let place = *place as usize;
+                        !is_in(block.time(place))
+                            || block.index(place) >= size
+                            || tell(each, block.used_at(place))
+                    })
+                });
+                self.work.add(Of::Events, looked_at);
+                if let Some(error) = failed {
+                    return Err(error);
                 }
             }
         }
         Ok(())
+    }
+
+    /// The blocks of a day with something of an interval; of those that are not kept, the ones that name an identity.
+    fn blocks_of(
+        &self,
+        day: u32,
+        during: Interval,
+        identities: &[u32],
+        size: u64,
+    ) -> Result<Vec<Arc<Block>>, StorageError> {
+        let found = self.parts.of_day(day, |part| {
+            if !touches(part, during.from, during.to) || part.id.first >= size {
+                return Ok(Some(None));
+            }
+            if let Some(block) = self.parts.kept(part.id) {
+                return Ok(Some(Some(block)));
+            }
+            let Some(head) = self.parts.head(&self.db, part.id)? else { return Ok(None) };
+            let is_named = |identity: &u32| head.identities.values().any(|set| set.contains(*identity));
+            if !identities.iter().any(is_named) {
+                return Ok(Some(None));
+            }
+            Ok(self.parts.block(&self.db, part.id)?.map(Some))
+        })?;
+        let found: Vec<_> = found.into_iter().flatten().collect();
+        self.work.add(Of::Blocks, found.len());
+        Ok(found)
     }
 }
 

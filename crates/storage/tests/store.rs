@@ -186,11 +186,17 @@ fn repeats_are_counted_once_and_conflicts_told() {
     let (store, mut writer) = Store::open(&folder.path().join("t")).unwrap();
     let mut group = writer.group();
     let first = group
-        .append(Prepared::of(batch(1, vec![], vec![seen("a", 1, "e"), seen("a", 1, "e"), seen("a", 2, "e")])), at(5))
+        .append(
+            Prepared::of(batch(1, vec![], vec![seen("a", 1, "e"), seen("a", 1, "e"), seen("a", 2, "e")])),
+            at(5),
+        )
         .unwrap();
     assert_eq!((first.ledger_size, first.duplicate_events, first.conflicting), (1, 2, 1));
     let again = group
-        .append(Prepared::of(batch(1, vec![], vec![seen("a", 1, "e"), seen("a", 1, "e"), seen("a", 2, "e")])), at(5))
+        .append(
+            Prepared::of(batch(1, vec![], vec![seen("a", 1, "e"), seen("a", 1, "e"), seen("a", 2, "e")])),
+            at(5),
+        )
         .unwrap();
     assert!(again.duplicate_batch);
     assert_eq!((again.first_index, again.ledger_size), (0, 1));

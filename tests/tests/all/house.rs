@@ -174,6 +174,7 @@ fn nothing_is_read_without_a_ledger_size() {
         "edges",
         "matching",
         "stated_since",
+        "deaths",
         "scoped",
     ];
     let reader = root().join("crates/engine/src/reader.rs");

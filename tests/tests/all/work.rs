@@ -78,11 +78,16 @@ async fn the_ten_questions_read_no_more_than_they_did() {
     let grown: Vec<_> = found
         .iter()
         .zip(READ)
-        .filter(|((name, now), (of, most))| *name != of || now.iter().zip(most).any(|(now, most)| *now > most))
+        .filter(|((name, now), (of, most))| {
+            *name != *of || now.iter().zip(most).any(|(now, most)| *now > *most)
+        })
         .collect();
     assert!(grown.is_empty(), "read now, and at most: {grown:#?}");
     // What reads nothing counts nothing: a bound that nothing comes near would see no regression.
     for ((name, now), (_, most)) in found.iter().zip(READ) {
-        assert!(now.iter().zip(most).all(|(now, most)| *now * 2 >= most), "{name}: {now:?}, at most {most:?}");
+        assert!(
+            now.iter().zip(most).all(|(now, most)| *now * 2 >= most),
+            "{name}: {now:?}, at most {most:?}"
+        );
     }
 }

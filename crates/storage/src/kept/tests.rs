@@ -22,8 +22,12 @@ fn read(kept: &Kept, disk: &AtomicU64) -> u64 {
 #[test]
 fn nothing_below_the_published_size_is_ever_missed() {
     const WRITES: u64 = 20_000;
-    let (kept, disk, published, done) =
-        (Kept::new(Arc::new(Shards::new(1 << 20)), 0), AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
+    let (kept, disk, published, done) = (
+        Kept::new(Arc::new(Shards::new(1 << 20)), 0),
+        AtomicU64::new(0),
+        AtomicU64::new(0),
+        AtomicBool::new(false),
+    );
     std::thread::scope(|threads| {
         for _ in 0..4 {
             threads.spawn(|| {
@@ -62,7 +66,7 @@ fn it_stays_within_its_bytes() {
         let name = Entry::Name(0, "identity/with-some-name".into());
         kept.get(KeptKey::Name(Space::Texts, ordinal), || Ok::<_, ()>(name)).unwrap();
     }
-    let bytes: u64 = kept.shards.iter().map(|shard| shard.lock().unwrap().entries.weight()).sum();
+    let bytes: u64 = kept.shards.shards.iter().map(|shard| shard.lock().unwrap().entries.weight()).sum();
     assert!(bytes <= 1 << 20, "{bytes}");
 }
 

@@ -11,7 +11,11 @@ const UNITS: [i64; 4] = [1, 1_000, 1_000_000, 1_000_000_000];
 #[derive(Debug)]
 pub(super) enum Numbers {
     /// Each is the base and so many units.
-    Offsets { base: i64, unit: i64, offsets: Vec<u32> },
+    Offsets {
+        base: i64,
+        unit: i64,
+        offsets: Vec<u32>,
+    },
     Whole(Vec<i64>),
 }
 
@@ -26,7 +30,8 @@ impl Numbers {
         let base = values.iter().copied().min().unwrap_or(0);
         let most = values.iter().copied().max().unwrap_or(0).wrapping_sub(base);
         let fits = |unit: &&i64| {
-            u32::try_from(most / **unit).is_ok() && values.iter().all(|value| value.wrapping_sub(base) % **unit == 0)
+            u32::try_from(most / **unit).is_ok()
+                && values.iter().all(|value| value.wrapping_sub(base) % **unit == 0)
         };
         match UNITS.iter().find(fits) {
             Some(unit) if most >= 0 => Self::Offsets {

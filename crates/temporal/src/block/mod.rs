@@ -208,8 +208,7 @@ impl Block {
 
     /// Places by secret; those of one secret ascend.
     pub fn by_secret(&self) -> &Groups {
-        self.by_secret
-            .get_or_init(|| Groups::of(self.members[Member::Secret as usize].iter(), |_| 0))
+        self.by_secret.get_or_init(|| Groups::of(self.members[Member::Secret as usize].iter(), |_| 0))
     }
 
     /// Places by resource; those of one resource go by class, then ascend.

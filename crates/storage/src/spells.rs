@@ -1,0 +1,184 @@
+//! What is so of a node from some moment on, for a block of nodes at a time: that it is stated, that it is dead.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use asof_model::{Instant, Interval, NodeKind, SecretState, State, Statement, StatementOp, Timeline};
+use asof_temporal::normalise;
+
+use crate::db::Family;
+use crate::error::StorageError;
+use crate::kept::{Entry, KeptKey};
+use crate::keys::{self, NodeKey, TimelineKey};
+use crate::posture::other_kept;
+use crate::store::Store;
+use crate::views;
+
+/// How many nodes are told about at once.
+pub const STATED_BLOCK: u32 = 1 << 10;
+
+/// From when on, and the index of the record from which on it is known.
+type Since = (Instant, u64);
+
+impl Store {
+    /// For each node of a block: from when on its state is a value for ever unless some statement on it is no PUT, and the
+    /// last of the records that say so; FOREVER where none do.
+    pub fn stated_since(&self, kind: NodeKind, block: u32) -> Result<Arc<[Since]>, StorageError> {
+        let never = (Instant::FOREVER, u64::MAX);
+        self.of_block(KeptKey::Stated(kind, block), (kind, block), never, stated_from)
+    }
+
+    /// For each secret of a block: from when on it is dead (REVOKED, INACTIVE, *deleted* or expired) for good, while before
+    /// it never is (FOREVER: it never is at all), and the index of the last statement on it; u64::MAX where it is not so
+    /// simple.
+    pub fn deaths(&self, block: u32) -> Result<Arc<[Since]>, StorageError> {
+        let of_secret = |statements: &[Statement]| match death_of(&Timeline::resolve(statements)) {
+            Some(dies) => (dies, statements.last().map_or(0, |last| last.index)),
+            None => (Instant::FOREVER, u64::MAX),
+        };
+        // Of a secret without statements nothing tells that it is dead.
+        let never = (Instant::FOREVER, 0);
+        self.of_block(KeptKey::Deaths(block), (NodeKind::Secret, block), never, of_secret)
+    }
+
+    /// What the statements on each node of a block come to.
+    fn of_block(
+        &self,
+        key: KeptKey,
+        (kind, block): (NodeKind, u32),
+        of_none: Since,
+        of_some: impl Fn(&[Statement]) -> Since,
+    ) -> Result<Arc<[Since]>, StorageError> {
+        let entry = self.kept.get(key, || {
+            let first = block.saturating_mul(STATED_BLOCK);
+            let mut found = vec![of_none; STATED_BLOCK as usize];
+            let key = |ordinal| keys::timeline(TimelineKey::Node(NodeKey { kind, ordinal }));
+            let from = key(first);
+            let to = match first.checked_add(STATED_BLOCK) {
+                Some(ordinal) => Some(key(ordinal)),
+                None => keys::after_prefix(from.get(..2).unwrap_or_default()),
+            };
+            let (mut of, mut statements): (u32, Vec<Statement>) = (first, Vec::new());
+            let mut put = |ordinal: u32, statements: &[Statement]| {
+                let place = ordinal.wrapping_sub(first) as usize;
+                if let Some(since) = found.get_mut(place).filter(|_| !statements.is_empty()) {
+                    *since = of_some(statements);
+                }
+            };
+            self.db.scan(Family::Statements, &from, to.as_deref(), false, &mut |row, value| {
+                let (key, index) = keys::statement_from(row)?;
+                if let TimelineKey::Node(node) = key {
+                    if node.ordinal != of {
+                        put(of, &statements);
+                        statements.clear();
+                        of = node.ordinal;
+                    }
+                    statements.push(views::decode_statement(index, value)?);
+                }
+                Ok(ControlFlow::Continue(()))
+            })?;
+            put(of, &statements);
+            Ok::<_, StorageError>(Entry::Stated(found.into()))
+        })?;
+        let Entry::Stated(found) = entry else { return Err(other_kept()) };
+        Ok(found)
+    }
+}
+
+/// The first moment of the PUTs that follow each other without a break and for ever, and the last record of them.
+fn stated_from(statements: &[Statement]) -> Since {
+    let puts = || {
+        let puts =
+            statements.iter().filter(|each| matches!(each.op, StatementOp::Put(_)) && !each.until_next);
+        puts.map(|each| (each.from, each.to, each.index))
+    };
+    let lasting = puts().filter(|put| put.1 == Instant::FOREVER);
+    let Some((mut since, _, mut index)) = lasting.min_by_key(|put| (put.0, put.2)) else {
+        return (Instant::FOREVER, u64::MAX);
+    };
+    while let Some(before) =
+        puts().filter(|put| put.0 < since && put.1 >= since).min_by_key(|put| (put.0, put.2))
+    {
+        since = before.0;
+        index = index.max(before.2);
+    }
+    (since, index)
+}
+
+/// From when on it is dead for good, where before it never is; FOREVER where it never is at all.
+fn death_of(timeline: &Timeline) -> Option<Instant> {
+    let mut dead = Vec::new();
+    for (from, to, state) in timeline.versions() {
+        let since = match state {
+            State::Deleted => Some(from),
+            State::Never => None,
+            State::Value(_) => {
+                let said = state.value().and_then(|value| value.node()?.secret).unwrap_or_default();
+                if said.state == SecretState::Active {
+                    said.expires_at.map(|at| at.max(from))
+                } else {
+                    Some(from)
+                }
+            }
+        };
+        dead.extend(since.and_then(|since| Interval::new(since, to)));
+    }
+    match normalise(dead).as_slice() {
+        [] => Some(Instant::FOREVER),
+        [only] if only.to == Instant::FOREVER => Some(only.from),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use asof_model::{NodeValue, SecretValue, Value};
+
+    use super::*;
+
+    fn said(index: u64, from: i64, to: Option<i64>, op: StatementOp) -> Statement {
+        Statement {
+            index,
+            source: 1,
+            from: Instant::from_nanos(from),
+            to: to.map_or(Instant::FOREVER, Instant::from_nanos),
+            until_next: false,
+            op,
+        }
+    }
+
+    fn put(state: SecretState, expires_at: Option<i64>) -> StatementOp {
+        let expires_at = expires_at.map(Instant::from_nanos);
+        let secret = SecretValue { state, expires_at, ..SecretValue::default() };
+        StatementOp::Put(Arc::new(Value::Node(NodeValue { secret: Some(secret), ..NodeValue::default() })))
+    }
+
+    #[test]
+    fn puts_that_follow_each_other_for_ever_are_one() {
+        let active = || put(SecretState::Active, None);
+        let at = |nanos| Instant::from_nanos(nanos);
+        assert_eq!(stated_from(&[said(7, 5, None, active())]), (at(5), 7));
+        let both = [said(7, 5, Some(9), active()), said(8, 9, None, active())];
+        assert_eq!(stated_from(&both), (at(5), 8));
+        let apart = [said(7, 5, Some(8), active()), said(8, 9, None, active())];
+        assert_eq!(stated_from(&apart), (at(9), 8));
+        let later = [said(7, 5, None, active()), said(8, 6, None, active())];
+        assert_eq!(stated_from(&later), (at(5), 7));
+        assert_eq!(stated_from(&[said(7, 5, Some(9), active())]).0, Instant::FOREVER);
+    }
+
+    #[test]
+    fn who_dies_once_has_a_death() {
+        let death = |statements: &[Statement]| death_of(&Timeline::resolve(statements));
+        let at = |nanos| Some(Instant::from_nanos(nanos));
+        let revoked = || put(SecretState::Revoked, None);
+        let active = || put(SecretState::Active, None);
+        assert_eq!(death(&[said(1, 5, None, active())]), Some(Instant::FOREVER));
+        assert_eq!(death(&[said(1, 5, Some(9), active()), said(2, 9, None, revoked())]), at(9));
+        assert_eq!(death(&[said(1, 5, None, put(SecretState::Active, Some(8)))]), at(8));
+        assert_eq!(death(&[said(1, 5, None, put(SecretState::Active, Some(3)))]), at(5));
+        assert_eq!(death(&[said(1, 5, None, active()), said(2, 7, None, StatementOp::Delete)]), at(7));
+        assert_eq!(death(&[said(1, 5, None, revoked()), said(2, 7, None, active())]), None);
+        assert_eq!(death(&[said(1, 5, Some(9), revoked())]), None);
+    }
+}
