@@ -66,6 +66,7 @@ pub struct Known {
     pub(crate) unused: Cache<UnusedKey, Arc<[Pair]>>,
     stated: Cache<(NodeKind, u32), Option<StatedSince>>,
     deaths: Cache<u32, Option<StatedSince>>,
+    succeeded: Cache<Interval, Option<Arc<RoaringBitmap>>>,
 }
 
 impl Known {
@@ -92,6 +93,7 @@ impl Known {
             unused: Cache::new(KEPT_MAX),
             stated: Cache::new(KEPT_MAX),
             deaths: Cache::new(KEPT_MAX),
+            succeeded: Cache::new(KEPT_MAX),
         }
     }
 
@@ -278,6 +280,15 @@ impl Known {
         let block = self.deaths.get(number, |_| 0, || self.reader.deaths(number))?;
         let of_secret = block.as_ref().and_then(|block| block.get((secret % BLOCK) as usize));
         Ok(of_secret.filter(|(_, index)| *index < self.size()).map(|(dies, _)| *dies))
+    }
+
+    /// Secrets with a SUCCESS observation in the interval, where what is kept tells.
+    pub(crate) fn secrets_in_use(&self, during: Interval) -> Result<Option<Arc<RoaringBitmap>>, QueryError> {
+        let weight =
+            |used: &Option<Arc<RoaringBitmap>>| used.as_ref().map_or(0, |used| used.len() as usize / 64);
+        self.succeeded.get(during, weight, || {
+            Ok(self.reader.secrets_used(crate::used::successes(), during)?.map(Arc::new))
+        })
     }
 
     /// The other ends of a node's edges of a kind in force at a moment, by first appearance.

@@ -285,8 +285,8 @@ impl Watch for UsedDead {
     fn secrets(&self, known: &Known, scope: &RoaringBitmap) -> Result<Candidates, QueryError> {
         let mortal = if self.survivors { None } else { known.reader().mortal()? };
         let scope = mortal.map_or_else(|| scope.clone(), |mortal| &*mortal & scope);
-        let used = known.reader().secrets_used(self.classes(), self.window)?;
-        let maybe = used.map_or_else(|| scope.clone(), |used| used & &scope);
+        let used = known.secrets_in_use(self.window)?;
+        let maybe = used.map_or_else(|| scope.clone(), |used| &*used & &scope);
         Ok(Candidates { sure: RoaringBitmap::new(), maybe })
     }
 
@@ -328,8 +328,15 @@ impl Watch for UsedDead {
                 open.insert(ordinal);
             }
         }
-        let used = known.reader().secrets_used_from(&dead, self.classes(), self.window.to)?;
-        let Some(mut found) = used else { return Ok(None) };
+        let Some(used) = known.secrets_in_use(self.window)? else { return Ok(None) };
+        // Of those that were dead all along, any use counts.
+        let mut found: RoaringBitmap =
+            dead.iter().filter(|each| each.1 == self.window.from).map(|each| each.0).collect();
+        found &= &*used;
+        dead.retain(|each| each.1 != self.window.from && used.contains(each.0));
+        let later = known.reader().secrets_used_from(&dead, self.classes(), self.window.to)?;
+        let Some(later) = later else { return Ok(None) };
+        found |= later;
         open -= &found;
         found |= one_by_one(known, &open, |ordinal| {
             Watched { watch: Self { ..*self }, role }.matches(known, ordinal)
@@ -440,7 +447,7 @@ fn succeeded(known: &Known, privileges: PrivilegeSet, window: Interval) -> Resul
     Ok(Candidates { sure: RoaringBitmap::new(), maybe: users.sure | users.maybe })
 }
 
-fn successes() -> Classes<'static> {
+pub(crate) fn successes() -> Classes<'static> {
     Classes { privileges: sets::all(), outcomes: &[Outcome::Success] }
 }
 

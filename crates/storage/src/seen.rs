@@ -11,9 +11,6 @@ use crate::store::Store;
 use crate::views::{class, head_class};
 use crate::work::Of;
 
-/// So many secrets that are asked about from one moment on are found as a set.
-const TOGETHER_MIN: usize = 64;
-
 impl Store {
     /// Identities (or secrets) of the events of these classes in an interval, among the first `size` records.
     pub fn seen(
@@ -108,15 +105,6 @@ impl Store {
         let mut found = RoaringBitmap::new();
         let Some(first) = from.iter().map(|each| each.1).min() else { return Ok(found) };
         let mut open = from.to_vec();
-        if let Some(during) = Interval::new(first, to)
-            && open.iter().filter(|each| each.1 == first).count() > TOGETHER_MIN
-        {
-            let used = self.seen(true, wanted, during, size)?;
-            found.extend(open.iter().filter(|each| each.1 == first).map(|each| each.0));
-            found &= used;
-            open.retain(|each| each.1 != first);
-        }
-        let Some(first) = open.iter().map(|each| each.1).min() else { return Ok(found) };
         for day in self.days(first, to).into_iter().rev() {
             let blocks = self.parts.of_day(day, |part| {
                 if !touches(part, first, to) || part.id.first >= size {

@@ -89,6 +89,14 @@ pub struct Group<'a> {
     pub(crate) pending: Pending<'a>,
 }
 
+/// What of a batch is not known yet.
+struct New {
+    records: Vec<Record>,
+    /// Canonical bytes of their bodies.
+    bodies: Vec<Vec<u8>>,
+    event_ids: NewIds,
+}
+
 /// Makes a folder and syncs those that name it: a synced log is lost with a folder whose own name a power cut takes away.
 fn make_folder(path: &Path) -> std::io::Result<()> {
     /// Of a data folder: `tenants` and the folder itself. Synced even where they are there: who made them may have been
@@ -342,7 +350,7 @@ impl Group<'_> {
             conflicting: 0,
         };
         self.with_facts |= entries.iter().any(|entry| matches!(entry.body, RecordBody::Fact(_)));
-        let (records, kept, event_ids) = self.keep_new(&source, entries, &mut receipt)?;
+        let New { records, bodies, event_ids } = self.keep_new(&source, entries, &mut receipt)?;
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(|error| StorageError::Io(format!("no randomness: {error}")))?;
         let named = self.views.dictionary().newly_named(&records, &self.pending)?;
@@ -358,7 +366,7 @@ impl Group<'_> {
             root: [0; 32],
             named,
         };
-        ledger::append(&mut header, &kept, self.frontier, &mut self.pending);
+        ledger::append(&mut header, &bodies, self.frontier, &mut self.pending);
         self.views.apply(&header, &records, event_ids, &mut self.pending)?;
         *self.batches += 1;
         *self.last_recorded_at = recorded_at;
@@ -410,7 +418,7 @@ impl Group<'_> {
         source: &str,
         entries: Vec<Entry>,
         receipt: &mut Receipt,
-    ) -> Result<(Vec<Record>, Vec<Vec<u8>>, NewIds), StorageError> {
+    ) -> Result<New, StorageError> {
         let (mut records, mut kept) = (Vec::with_capacity(entries.len()), Vec::with_capacity(entries.len()));
         let known = Known::of(entries.iter().filter_map(|entry| entry.fingerprint), &self.pending)?;
         let mut new = NewIds::new(known);
@@ -438,7 +446,7 @@ impl Group<'_> {
             records.push(Record { index, recorded_at: receipt.recorded_at, source: source.to_owned(), body });
             kept.push(bytes);
         }
-        Ok((records, kept, new))
+        Ok(New { records, bodies: kept, event_ids: new })
     }
 
     /// Writes the group: when it returns, all of it is on disk and visible.

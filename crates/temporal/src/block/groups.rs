@@ -8,8 +8,8 @@ use super::NONE;
 #[derive(Debug, Default)]
 struct Keys {
     /// Ascending.
-    keys: Vec<u32>,
-    /// Where what each key has begins; one more at the end.
+    ordinals: Vec<u32>,
+    /// Where what each ordinal has begins; one more at the end.
     starts: Vec<u32>,
     /// A bit for each ordinal that is a key, where the keys are dense enough for it, and before each word how many keys
     /// come before it.
@@ -47,8 +47,8 @@ const SPARSE: usize = 64;
 impl Keys {
     /// The next one in ascending order, unless it is the last one again; what it has begins at `start`.
     fn push(&mut self, key: u32, start: usize) {
-        if self.keys.last() != Some(&key) {
-            self.keys.push(key);
+        if self.ordinals.last() != Some(&key) {
+            self.ordinals.push(key);
             self.starts.push(start as u32);
         }
     }
@@ -56,10 +56,10 @@ impl Keys {
     /// No more come; the list ends at `end`.
     fn close(&mut self, end: usize) {
         self.starts.push(end as u32);
-        let end = self.keys.last().map_or(0, |last| *last as usize + 1);
-        if end <= self.keys.len() * SPARSE {
+        let end = self.ordinals.last().map_or(0, |last| *last as usize + 1);
+        if end <= self.ordinals.len() * SPARSE {
             self.words = vec![(0, 0); end.div_ceil(64)];
-            for key in &self.keys {
+            for key in &self.ordinals {
                 self.words[*key as usize / 64].0 |= 1 << (key % 64);
             }
             let mut before = 0;
@@ -73,7 +73,7 @@ impl Keys {
     /// Where what an ordinal has is.
     fn of(&self, ordinal: u32) -> Range<usize> {
         let key = if self.words.is_empty() {
-            self.keys.binary_search(&ordinal).ok()
+            self.ordinals.binary_search(&ordinal).ok()
         } else {
             self.words.get(ordinal as usize / 64).and_then(|(word, before)| {
                 let bit = 1_u64 << (ordinal % 64);
@@ -108,7 +108,7 @@ impl Groups {
 
     /// The ordinals that have places, ascending.
     pub fn keys(&self) -> &[u32] {
-        &self.keys.keys
+        &self.keys.ordinals
     }
 
     /// The places of an ordinal.
