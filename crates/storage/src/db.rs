@@ -98,10 +98,8 @@ impl Family {
             Self::EventIds => 4 << 10,
             _ => 16 << 10,
         });
-        // Within the cache's bounds like everything else, and the last to go.
-        blocks.set_cache_index_and_filter_blocks(true);
-        blocks.set_cache_index_and_filter_blocks_with_high_priority(true);
-        blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
+        // A filter is as large as a share of the cache: it stays in memory with its table, at a byte or two for a key.
+        blocks.set_cache_index_and_filter_blocks(false);
         if matches!(self, Self::EventIds | Self::Ids | Self::BatchIds | Self::Statements) {
             blocks.set_bloom_filter(10.0, false);
         }

@@ -22,7 +22,7 @@ mod hundredths {
     pub(super) const FIRSTS: u64 = 5;
     /// Posture, decoded.
     pub(super) const POSTURE: u64 = 16;
-    /// Blocks of tables as they are on disk, with their indexes and filters.
+    /// Blocks of tables as they are on disk. Indexes and filters are beside it: a byte or two for each record.
     pub(super) const TABLES: u64 = 10;
     /// Rows that are not in tables yet.
     pub(super) const WRITES: u64 = 6;
