@@ -7,13 +7,13 @@ use asof_model::{Batch, Limits, Listing};
 use asof_storage::{LedgerEntry, Prepared, Receipt, Reconciled, StorageError, Writer};
 use std::thread::JoinHandle;
 
-use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio::sync::{Mutex, Semaphore, mpsc, oneshot, watch};
 
 use crate::EngineError;
 use crate::engine::Options;
 use crate::gate::Gate;
 use crate::session::{Session, Shared};
-use crate::writer::{self, Job, Lane, QUEUE_BATCHES, Ticket};
+use crate::writer::{self, Job, Lane, QUEUE_BATCHES, QUEUE_RECORDS, Ticket};
 
 /// Reading a stretch of the ledger is bounded by its limit; this is for a disk that hangs.
 const READ_DEADLINE: StdDuration = StdDuration::from_secs(60);
@@ -29,6 +29,7 @@ pub struct Tenant {
     options: Arc<Options>,
     gate: Gate,
     jobs: Arc<Mutex<Option<mpsc::Sender<Job>>>>,
+    room: Arc<Semaphore>,
     published: watch::Receiver<u64>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
@@ -56,6 +57,7 @@ impl Tenant {
             options,
             gate,
             jobs: Arc::new(Mutex::new(Some(jobs))),
+            room: Arc::new(Semaphore::new(QUEUE_RECORDS)),
             published,
             thread: Arc::new(Mutex::new(Some(thread))),
         })
@@ -89,8 +91,11 @@ impl Tenant {
         if !faults.is_empty() {
             return Err(EngineError::Refused { batch_id: batch.batch_id, faults });
         }
+        let records = (batch.facts.len() + batch.observations.len()).clamp(1, QUEUE_RECORDS) as u32;
+        let room = Arc::clone(&self.room).acquire_many_owned(records).await;
+        let room = room.map_err(|_| EngineError::Closed)?;
         let (reply, receipt) = oneshot::channel();
-        self.send(Job::Write(Prepared::of(batch), lane.clone(), reply)).await?;
+        self.send(Job::Write(Prepared::of(batch), lane.clone(), reply, room)).await?;
         Ok(Ticket(receipt))
     }
 

@@ -7,12 +7,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use asof_model::{Instant, Listing};
 use asof_storage::{Group, Prepared, Receipt, Reconciled, StorageError, Writer};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
 use crate::EngineError;
 
 /// Batches that wait; the next one waits at the door.
 pub(crate) const QUEUE_BATCHES: usize = 256;
+/// Records of batches that wait: the next batch waits at the door until there is room for it.
+pub(crate) const QUEUE_RECORDS: usize = 1 << 16;
 /// Batches that share one sync.
 const GROUP_BATCHES: usize = 64;
 /// Records that share one sync.
@@ -36,7 +38,8 @@ impl Lane {
 
 /// Something to write, on its way.
 pub(crate) enum Job {
-    Write(Prepared, Lane, Reply<Receipt>),
+    /// With the room that it takes among those that wait.
+    Write(Prepared, Lane, Reply<Receipt>, OwnedSemaphorePermit),
     Reconcile(Listing, Reply<Reconciled>),
 }
 
@@ -50,7 +53,7 @@ impl Job {
 
     fn refuse(self, error: EngineError) {
         match self {
-            Self::Write(_, _, reply) => drop(reply.send(Err(error))),
+            Self::Write(_, _, reply, _) => drop(reply.send(Err(error))),
             Self::Reconcile(_, reply) => drop(reply.send(Err(error))),
         }
     }
@@ -108,14 +111,19 @@ fn write_group(
     let mut group = writer.group();
     let mut answers: Vec<Answer> = Vec::with_capacity(jobs.len());
     let mut failed = None;
+    // Given back when all of it is on disk, and no longer in memory.
+    let mut rooms = Vec::with_capacity(jobs.len());
     for job in jobs {
         let outcome = match job {
-            Job::Write(_, lane, reply) if lane.is_closed() => {
+            Job::Write(_, lane, reply, _) if lane.is_closed() => {
                 Box::new(|_: Option<&StorageError>| drop(reply.send(Err(EngineError::Closed))))
             }
-            Job::Write(batch, lane, reply) => take(&mut group, &mut failed, reply, |group| {
-                group.append(batch, now()).inspect_err(|_| lane.close())
-            }),
+            Job::Write(batch, lane, reply, room) => {
+                rooms.push(room);
+                take(&mut group, &mut failed, reply, |group| {
+                    group.append(batch, now()).inspect_err(|_| lane.close())
+                })
+            }
             Job::Reconcile(listing, reply) => {
                 take(&mut group, &mut failed, reply, |group| group.reconcile(listing, now()))
             }

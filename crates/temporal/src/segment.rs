@@ -4,6 +4,8 @@
 //! A change is a flip: what was a member is none from then on, and the other way round. So a correction over a stretch
 //! is two flips and the bases of the segments that start within it, whatever else happens to the ordinal.
 
+use std::sync::OnceLock;
+
 use asof_model::{Instant, Interval};
 use roaring::RoaringBitmap;
 
@@ -15,8 +17,11 @@ pub const SEGMENT_CHANGES_MAX: usize = 1_024;
 #[error("not what was stored: {0}")]
 pub struct DecodeError(pub &'static str);
 
+/// Flips after which the members are kept in memory, once they were asked for.
+const STEP: usize = 512;
+
 /// Membership over [start, start of the next segment).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Segment {
     /// Its first moment.
     pub start: Instant,
@@ -24,21 +29,51 @@ pub struct Segment {
     base: RoaringBitmap,
     /// Flips after its first moment, by (time, ordinal), each at most once.
     flips: Vec<(Instant, u32)>,
+    /// The members after each [`STEP`] flips.
+    steps: OnceLock<Box<[RoaringBitmap]>>,
+}
+
+impl PartialEq for Segment {
+    fn eq(&self, other: &Self) -> bool {
+        (self.start, &self.base, &self.flips) == (other.start, &other.base, &other.flips)
+    }
 }
 
 impl Segment {
     /// Without members.
     pub fn empty(start: Instant) -> Self {
-        Self { start, base: RoaringBitmap::new(), flips: Vec::new() }
+        Self::of(start, RoaringBitmap::new(), Vec::new())
     }
 
-    /// The members at a moment of the segment. Cost: the base's copy and the flips up to the moment.
+    fn of(start: Instant, base: RoaringBitmap, flips: Vec<(Instant, u32)>) -> Self {
+        Self { start, base, flips, steps: OnceLock::new() }
+    }
+
+    /// The members at a moment of the segment. Cost: a copy of the members, and at most [`STEP`] flips.
     pub fn at(&self, at: Instant) -> RoaringBitmap {
-        let mut members = self.base.clone();
-        for (_, ordinal) in self.flips.iter().take_while(|(time, _)| *time <= at) {
+        let end = self.flips.partition_point(|(time, _)| *time <= at);
+        let (mut members, done) = match (end / STEP).checked_sub(1) {
+            None => (self.base.clone(), 0),
+            Some(step) => match self.steps().get(step) {
+                Some(members) => (members.clone(), (step + 1) * STEP),
+                None => (self.base.clone(), 0),
+            },
+        };
+        for (_, ordinal) in self.flips.get(done..end).unwrap_or_default() {
             flip(&mut members, *ordinal);
         }
         members
+    }
+
+    fn steps(&self) -> &[RoaringBitmap] {
+        self.steps.get_or_init(|| {
+            let mut members = self.base.clone();
+            let steps = self.flips.chunks_exact(STEP).map(|flips| {
+                flips.iter().for_each(|(_, ordinal)| flip(&mut members, *ordinal));
+                members.clone()
+            });
+            steps.collect()
+        })
     }
 
     /// The ordinals that are members at some moment that the segment and the interval share.
@@ -52,11 +87,15 @@ impl Segment {
 
     /// About the bytes that it takes in memory.
     pub fn bytes(&self) -> usize {
-        size_of::<Self>() + self.base.serialized_size() + self.flips.capacity() * size_of::<(Instant, u32)>()
+        let bitmaps = 1 + self.flips.len() / STEP;
+        size_of::<Self>()
+            + self.base.serialized_size() * bitmaps
+            + self.flips.capacity() * size_of::<(Instant, u32)>()
     }
 
     /// Flips the ordinal over the part of the stretch that lies in the segment, which ends before `end`.
     pub fn flip(&mut self, ordinal: u32, stretch: Interval, end: Instant) {
+        self.steps.take();
         if stretch.from <= self.start {
             if self.start < stretch.to {
                 flip(&mut self.base, ordinal);
@@ -86,8 +125,9 @@ impl Segment {
         let place = self.flips.partition_point(|(time, _)| *time <= middle);
         let base = self.at(middle);
         let rest = self.flips.split_off(place);
+        self.steps.take();
         self.flips.truncate(self.flips.partition_point(|(time, _)| *time < middle));
-        Some(Self { start: middle, base, flips: rest })
+        Some(Self::of(middle, base, rest))
     }
 
     /// The members that come or go at the segment's start or later in it, as (time, ordinal), given the members just before it.
@@ -134,7 +174,7 @@ impl Segment {
         }
         let base = RoaringBitmap::deserialize_from(base)
             .map_err(|_| DecodeError("the base is no roaring bitmap"))?;
-        Ok(Self { start, base, flips })
+        Ok(Self::of(start, base, flips))
     }
 }
 
@@ -188,7 +228,8 @@ mod tests {
                     }
                 }
                 segments[last].flips = keep;
-                segments.push(Segment { start: middle, base, flips: rest });
+                segments[last].steps.take();
+                segments.push(Segment::of(middle, base, rest));
             }
         }
         for t in 0..64 {
@@ -207,6 +248,8 @@ mod tests {
             segment.flip(n, Interval::new(at(from), at(from + 50)).unwrap(), Instant::FOREVER);
         }
         let whole = segment.clone();
+        // What was kept of the whole is of no use to its halves.
+        assert_eq!(segment.last().len(), 0);
         let later = segment.split(SEGMENT_CHANGES_MAX).unwrap();
         for t in 0..800 {
             let part = if at(t) < later.start { &segment } else { &later };
