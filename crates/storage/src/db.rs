@@ -111,7 +111,12 @@ impl Family {
         options.set_block_based_table_factory(&blocks);
         // Digests do not compress; everything else does, and old levels are worth more effort.
         match self {
-            Self::Hashes | Self::EventIds => options.set_compression_type(DBCompressionType::None),
+            Self::Hashes => options.set_compression_type(DBCompressionType::None),
+            // Nor do fingerprints, but what stands between them does: at the last level a third of it is zeros.
+            Self::EventIds => {
+                options.set_compression_type(DBCompressionType::None);
+                options.set_bottommost_compression_type(DBCompressionType::Zstd);
+            }
             // Most of the bytes there are.
             Self::Ledger | Self::Events => options.set_compression_type(DBCompressionType::Zstd),
             _ => {

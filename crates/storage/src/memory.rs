@@ -10,20 +10,21 @@ use crate::kept::Shards;
 use crate::parts::Caches;
 
 /// Hundredths of the memory that each cache may take. What is left is for batches on their way, for questions at work and
-/// for what the allocator leaves unused.
+/// for what the allocator leaves unused; blocks of events count as if everything that is made of them when it is asked for
+/// were there.
 mod hundredths {
     /// Blocks of events, decoded.
-    pub(super) const EVENTS: u64 = 40;
+    pub(super) const EVENTS: u64 = 54;
     /// Heads of such blocks.
-    pub(super) const HEADS: u64 = 4;
+    pub(super) const HEADS: u64 = 3;
     /// Which events of a part a test chose.
     pub(super) const CHOSEN: u64 = 2;
     /// First appearances.
     pub(super) const FIRSTS: u64 = 5;
     /// Posture, decoded.
-    pub(super) const POSTURE: u64 = 16;
+    pub(super) const POSTURE: u64 = 12;
     /// Blocks of tables as they are on disk. Indexes and filters are beside it: a byte or two for each record.
-    pub(super) const TABLES: u64 = 10;
+    pub(super) const TABLES: u64 = 8;
     /// Rows that are not in tables yet.
     pub(super) const WRITES: u64 = 6;
     /// Whole answers, between pages.

@@ -69,7 +69,9 @@ impl Segment {
         self.steps.get_or_init(|| {
             let mut members = self.base.clone();
             let steps = self.flips.chunks_exact(STEP).map(|flips| {
-                flips.iter().for_each(|(_, ordinal)| flip(&mut members, *ordinal));
+                for (_, ordinal) in flips {
+                    flip(&mut members, *ordinal);
+                }
                 members.clone()
             });
             steps.collect()
