@@ -3,16 +3,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use asof_model::{EdgeKind, Effect, Instant, NodeKind, PrivilegeSet, glob_matches, is_glob};
+use asof_model::{EdgeKind, Effect, Instant, NodeKind, PrivilegeSet, State, Value, glob_matches, is_glob};
 use roaring::RoaringBitmap;
 
-use crate::known::Held;
 use crate::limits::{HOPS_MAX, MATCHED_MAX, within};
 use crate::memo::Map;
 use crate::plan::check_at;
 use crate::span::whole;
 use crate::walk::identity;
-use crate::{Direction, Known, Node, QueryError, sets};
+use crate::{Direction, Key, Known, Node, QueryError, sets};
 
 /// The identities and existing resources reached, each with its distance; by distance, then first appearance.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -38,10 +37,21 @@ impl BlastRadius {
     }
 }
 
-/// Which of the existing resources a scope matches.
+/// What an entitlement says at a moment, where it may decide.
+#[derive(Clone)]
+struct Said {
+    denies: bool,
+    /// Those of the ones asked about that it gives, or denies.
+    privileges: PrivilegeSet,
+    value: Arc<Value>,
+}
+
+/// What entitlements say, and which of the existing resources a scope matches.
 struct Resources<'k> {
     known: &'k Known,
     t: Instant,
+    asked: PrivilegeSet,
+    said: Map<u32, Option<Said>>,
     /// Those that were looked at, and those of them that exist.
     looked: RoaringBitmap,
     existing: RoaringBitmap,
@@ -53,10 +63,12 @@ struct Resources<'k> {
 }
 
 impl<'k> Resources<'k> {
-    fn at(known: &'k Known, t: Instant) -> Self {
+    fn at(known: &'k Known, t: Instant, asked: PrivilegeSet) -> Self {
         Self {
             known,
             t,
+            asked,
+            said: Map::default(),
             looked: RoaringBitmap::new(),
             existing: RoaringBitmap::new(),
             ids: Vec::new(),
@@ -128,8 +140,7 @@ impl<'k> Resources<'k> {
     }
 
     /// Adds the existing resources that an entitlement's scopes match.
-    fn add(&mut self, held: &Held, scopes: &[String], into: &mut RoaringBitmap) -> Result<(), QueryError> {
-        let ordinal = held.node.ordinal;
+    fn add(&mut self, ordinal: u32, scopes: &[String], into: &mut RoaringBitmap) -> Result<(), QueryError> {
         let named = match self.by_entitlement.get(&ordinal) {
             Some(named) => named.clone(),
             None => {
@@ -155,29 +166,51 @@ impl<'k> Resources<'k> {
         Ok(())
     }
 
-    /// Those on which an identity as itself may hold one of the privileges, given what its bundle holds.
-    fn allowed(
-        &mut self,
-        bundle: &[Arc<[Held]>],
-        privileges: PrivilegeSet,
-    ) -> Result<RoaringBitmap, QueryError> {
-        let mut all = RoaringBitmap::new();
-        for privilege in privileges.iter() {
-            let (mut allowed, mut denied) = (RoaringBitmap::new(), RoaringBitmap::new());
-            for held in bundle.iter().flat_map(|held| held.iter()) {
-                let Some(said) = held.value.entitlement().filter(|said| said.privileges.contains(privilege))
-                else {
-                    continue;
-                };
-                let into = match said.effect {
-                    Effect::Allow => &mut allowed,
-                    // No action is asked about, and it may hold: neither counts then.
-                    Effect::Deny if said.conditional || !said.actions.is_empty() => continue,
-                    Effect::Deny => &mut denied,
-                };
-                self.add(held, &said.scopes, into)?;
+    /// What an entitlement says about the privileges; `None`: nothing that counts.
+    fn said(&mut self, node: Node) -> Result<Option<Said>, QueryError> {
+        if let Some(said) = self.said.get(&node.ordinal) {
+            return Ok(said.clone());
+        }
+        let state = self.known.state(Key::Node(node), self.t)?;
+        let value = if let State::Value(value) = state { Some(value) } else { None };
+        let said = value.and_then(|value| {
+            let of = value.entitlement()?;
+            let denies = of.effect == Effect::Deny;
+            // No action is asked about, and it may hold: such denials do not count then.
+            let counts = !denies || !of.conditional && of.actions.is_empty();
+            let privileges = sets::both(self.asked, of.privileges);
+            (counts && privileges != PrivilegeSet::EMPTY).then_some(Said { denies, privileges, value })
+        });
+        self.said.insert(node.ordinal, said.clone());
+        Ok(said)
+    }
+
+    /// Those on which an identity as itself may hold one of the privileges.
+    fn allowed(&mut self, identity: Node) -> Result<RoaringBitmap, QueryError> {
+        let mut bundle: Vec<(u32, Said)> = Vec::new();
+        for j in self.known.bundle(identity.ordinal, self.t, &mut whole())?.iter() {
+            let member = Node { ordinal: *j, ..identity };
+            let held =
+                self.known.follow_over(EdgeKind::Holds, member, Direction::Out, self.t, &mut whole())?;
+            for node in held {
+                bundle.extend(self.said(node)?.map(|said| (node.ordinal, said)));
             }
-            all |= allowed - denied;
+        }
+        let mut all = RoaringBitmap::new();
+        let denied = bundle.iter().any(|(_, said)| said.denies);
+        for privilege in self.asked.iter() {
+            let (mut allowed, mut denied_here) = (RoaringBitmap::new(), RoaringBitmap::new());
+            for (ordinal, said) in bundle.iter().filter(|(_, said)| said.privileges.contains(privilege)) {
+                let scopes = said.value.entitlement().map(|said| said.scopes.as_slice()).unwrap_or_default();
+                // Without denials it is one union.
+                let into = match (denied, said.denies) {
+                    (false, _) => &mut all,
+                    (true, false) => &mut allowed,
+                    (true, true) => &mut denied_here,
+                };
+                self.add(*ordinal, scopes, into)?;
+            }
+            all |= allowed - denied_here;
         }
         Ok(all)
     }
@@ -233,15 +266,12 @@ impl Known {
             }
         }
         let asked = sets::both(privileges.unwrap_or_else(sets::held), sets::held());
-        let mut found = Resources::at(self, t);
+        let mut found = Resources::at(self, t, asked);
         let mut touched = RoaringBitmap::new();
         let mut resources = Vec::new();
         for (hops, j) in acting {
             self.reader().check()?;
-            let members = self.bundle(j, t, &mut whole())?;
-            let held: Vec<_> =
-                members.iter().map(|j| self.held(*j, t, &mut whole())).collect::<Result<_, _>>()?;
-            let allowed = found.allowed(&held, asked)? - &touched;
+            let allowed = found.allowed(identity(j))? - &touched;
             resources.extend(allowed.iter().map(|ordinal| (hops, ordinal)));
             touched |= allowed;
         }

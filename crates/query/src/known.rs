@@ -181,7 +181,7 @@ impl Known {
     }
 
     /// Whether an identity was ever a member of a group.
-    fn ever_member(&self, ordinal: u32) -> Result<bool, QueryError> {
+    pub(crate) fn ever_member(&self, ordinal: u32) -> Result<bool, QueryError> {
         let members = match self.members.get() {
             Some(members) => members,
             None => {

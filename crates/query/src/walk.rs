@@ -17,6 +17,9 @@ pub(crate) const fn identity(ordinal: u32) -> Node {
 impl Known {
     /// An identity and the groups that it reaches over MEMBER_OF; cycles are legal.
     pub(crate) fn bundle(&self, j: u32, t: Instant, span: &mut Interval) -> Result<Arc<[u32]>, QueryError> {
+        if !self.ever_member(j)? {
+            return Ok(Arc::new([j]));
+        }
         Self::kept(&self.bundles, j, t, span, |span| {
             let mut found = vec![j];
             let mut seen = BTreeSet::from([j]);

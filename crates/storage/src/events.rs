@@ -1,6 +1,7 @@
 //! Reads of events as known at a ledger size: in order along an axis, and as sets and counts.
 
-use std::collections::BTreeMap;
+use std::collections::binary_heap::PeekMut;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -172,6 +173,22 @@ impl<'a> Cursor<'a> {
     }
 }
 
+/// Where a cursor stands, by what is visited first: the greatest is next.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Next {
+    rank: (i64, u64),
+    cursor: usize,
+    place: usize,
+}
+
+impl Next {
+    fn of(cursor: usize, block: &Block, place: usize, backwards: bool) -> Self {
+        let (time, index) = (block.time(place), block.index(place));
+        // The complement turns the order around, and neither overflows.
+        Self { rank: if backwards { (time, index) } else { (!time, !index) }, cursor, place }
+    }
+}
+
 /// Visits the events of some blocks in order.
 fn visit_all(
     blocks: &[Arc<Block>],
@@ -180,34 +197,21 @@ fn visit_all(
     work: &Counters,
     visit: &mut dyn FnMut(&StoredEvent) -> ControlFlow<()>,
 ) -> Result<ControlFlow<()>, StorageError> {
-    let mut cursors: Vec<Cursor<'_>> = Vec::with_capacity(blocks.len());
-    let mut heads: Vec<(i64, u64, usize)> = Vec::with_capacity(blocks.len());
-    let key = |block: &Block, place: usize| (block.time(place), block.index(place), place);
-    for block in blocks {
-        let mut cursor = Cursor::of(block, scan, work);
-        if let Some(place) = cursor.next(scan, size) {
-            heads.push(key(block, place));
-            cursors.push(cursor);
-        }
+    let mut cursors: Vec<Cursor<'_>> = blocks.iter().map(|block| Cursor::of(block, scan, work)).collect();
+    let mut heads = BinaryHeap::with_capacity(cursors.len());
+    for (at, cursor) in cursors.iter_mut().enumerate() {
+        heads.extend(cursor.next(scan, size).map(|place| Next::of(at, cursor.block, place, scan.backwards)));
     }
-    // Few blocks make up a day: the next one is found by looking at the head of each.
-    while !heads.is_empty() {
-        let mut first = 0;
-        for (at, head) in heads.iter().enumerate().skip(1) {
-            if (*head < heads[first]) != scan.backwards {
-                first = at;
-            }
-        }
-        let cursor = &mut cursors[first];
-        if visit(&stored(&cursor.block.row(heads[first].2))?).is_break() {
+    while let Some(mut head) = heads.peek_mut() {
+        let at = head.cursor;
+        let Some(cursor) = cursors.get_mut(at) else { break };
+        if visit(&stored(&cursor.block.row(head.place))?).is_break() {
             return Ok(ControlFlow::Break(()));
         }
         cursor.pass(scan);
-        if let Some(place) = cursor.next(scan, size) {
-            heads[first] = key(cursor.block, place);
-        } else {
-            heads.swap_remove(first);
-            cursors.swap_remove(first);
+        match cursor.next(scan, size) {
+            Some(place) => *head = Next::of(at, cursor.block, place, scan.backwards),
+            None => drop(PeekMut::pop(head)),
         }
     }
     Ok(ControlFlow::Continue(()))
@@ -227,27 +231,43 @@ impl Store {
     fn blocks(&self, day: u32, scan: &EventScan, size: u64) -> Result<Vec<Arc<Block>>, StorageError> {
         let found = self.parts.of_day(day, |part| {
             if !touches(part, scan.from.0, scan.to) || part.id.first >= size {
-                return Ok(Some(None));
+                return Ok(Some(Vec::new()));
             }
-            if let Some(block) = self.parts.kept(part.id) {
-                return Ok(Some(Some(block)));
-            }
-            if scan.axis != Axis::All {
-                let Some(head) = self.parts.head(&self.db, part.id)? else { return Ok(None) };
-                let named = match scan.axis {
-                    Axis::All => true,
-                    Axis::Identity(ordinal) => head.identities.values().any(|set| set.contains(ordinal)),
-                    Axis::Secret(ordinal) => head.secrets.values().any(|set| set.contains(ordinal)),
-                };
-                if !named {
-                    return Ok(Some(None));
+            match scan.axis {
+                Axis::All => self.parts.pages(&self.db, part),
+                Axis::Identity(ordinal) => self.page_naming(part, part.page_of(ordinal), &[ordinal]),
+                Axis::Secret(ordinal) => {
+                    let Some(head) = self.parts.head(&self.db, part.id)? else { return Ok(None) };
+                    if head.secrets.values().any(|set| set.contains(ordinal)) {
+                        self.parts.pages(&self.db, part)
+                    } else {
+                        Ok(Some(Vec::new()))
+                    }
                 }
             }
-            Ok(self.parts.block(&self.db, part.id)?.map(Some))
         })?;
         let found: Vec<_> = found.into_iter().flatten().collect();
         self.work.add(Of::Blocks, found.len());
         Ok(found)
+    }
+
+    /// A page of a part's events: one that is kept in any case, another one if the part names one of these identities of it;
+    /// `None`: the part is gone.
+    pub(crate) fn page_naming(
+        &self,
+        part: &Part,
+        page: u32,
+        identities: &[u32],
+    ) -> Result<Option<Vec<Arc<Block>>>, StorageError> {
+        if let Some(block) = self.parts.kept(part.id, page) {
+            return Ok(Some(vec![block]));
+        }
+        let Some(head) = self.parts.head(&self.db, part.id)? else { return Ok(None) };
+        let is_named = |identity: &u32| head.identities.values().any(|set| set.contains(*identity));
+        if !identities.iter().any(is_named) {
+            return Ok(Some(Vec::new()));
+        }
+        Ok(self.parts.page(&self.db, part.id, page)?.map(|block| vec![block]))
     }
 
     /// The events of a scan among the first `size` records, by (time, index) or against it.

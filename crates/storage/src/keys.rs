@@ -305,7 +305,7 @@ pub enum Axis {
 pub(crate) const PARTS: [u8; 1] = [1];
 
 fn of_part(what: u8, id: PartId) -> Vec<u8> {
-    let mut key = Vec::with_capacity(21);
+    let mut key = Vec::with_capacity(25);
     key.push(what);
     key.extend(id.day.to_be_bytes());
     key.extend(id.first.to_be_bytes());
@@ -323,9 +323,18 @@ pub(crate) fn part_head(id: PartId) -> Vec<u8> {
     of_part(2, id)
 }
 
-/// The same with 3: its block.
-pub(crate) fn part_block(id: PartId) -> Vec<u8> {
-    of_part(3, id)
+/// The same with 3, and a number: a page of its events.
+pub(crate) fn part_page(id: PartId, page: u32) -> Vec<u8> {
+    let mut key = of_part(3, id);
+    key.extend(page.to_be_bytes());
+    key
+}
+
+/// The same with 4, and a number: a page of the users of resources.
+pub(crate) fn part_users(id: PartId, page: u32) -> Vec<u8> {
+    let mut key = of_part(4, id);
+    key.extend(page.to_be_bytes());
+    key
 }
 
 pub(crate) fn part_from(key: &[u8]) -> Result<PartId, StorageError> {

@@ -13,8 +13,10 @@ use crate::parts::Caches;
 /// for what the allocator leaves unused; blocks of events count as if everything that is made of them when it is asked for
 /// were there.
 mod hundredths {
-    /// Blocks of events, decoded.
-    pub(super) const EVENTS: u64 = 54;
+    /// Pages of events, decoded.
+    pub(super) const EVENTS: u64 = 50;
+    /// Pages of who used resources.
+    pub(super) const USERS: u64 = 4;
     /// Heads of such blocks.
     pub(super) const HEADS: u64 = 3;
     /// Which events of a part a test chose.
@@ -58,6 +60,7 @@ impl Memory {
             buffers: Buffers::new(share(hundredths::TABLES), share(hundredths::WRITES)),
             events: Caches::new(
                 share(hundredths::EVENTS),
+                share(hundredths::USERS),
                 share(hundredths::HEADS),
                 share(hundredths::CHOSEN),
             ),

@@ -150,9 +150,9 @@ impl Store {
         for day in self.days(Instant::BEGINNING, Instant::FOREVER) {
             let blocks = self.parts.of_day(day, |part| {
                 if part.id.last < from || part.id.first >= size {
-                    return Ok(Some(None));
+                    return Ok(Some(Vec::new()));
                 }
-                Ok(self.parts.block(&self.db, part.id)?.map(Some))
+                self.parts.pages(&self.db, part)
             })?;
             for block in blocks.into_iter().flatten() {
                 self.work.add(work::Of::Blocks, 1);
@@ -166,7 +166,7 @@ impl Store {
         Ok(true)
     }
 
-    /// The blocks of a day with something before a moment; of those that are not kept, only the ones that name a node.
+    /// The blocks of a day with something before a moment, of parts that name a node.
     fn blocks_before(
         &self,
         day: u32,
@@ -177,19 +177,16 @@ impl Store {
     ) -> Result<Vec<Arc<Block>>, StorageError> {
         let read = |part: &Part| {
             if !touches(part, Instant::BEGINNING, to) || part.id.first >= size {
-                return Ok(Some(None));
-            }
-            if let Some(block) = self.parts.kept(part.id) {
-                return Ok(Some(Some(block)));
+                return Ok(Some(Vec::new()));
             }
             if let Some(pairs) = of {
                 let Some(head) = self.parts.head(&self.db, part.id)? else { return Ok(None) };
                 let sets = if look.secrets { &head.secrets } else { &head.identities };
                 if !pairs.iter().any(|pair| sets.values().any(|set| set.contains(pair.node))) {
-                    return Ok(Some(None));
+                    return Ok(Some(Vec::new()));
                 }
             }
-            Ok(self.parts.block(&self.db, part.id)?.map(Some))
+            self.parts.pages(&self.db, part)
         };
         let found: Vec<_> = self.parts.of_day(day, read)?.into_iter().flatten().collect();
         self.work.add(work::Of::Blocks, found.len());

@@ -5,10 +5,10 @@
 
 use std::collections::BTreeMap;
 use std::hash::Hash;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use asof_temporal::{Block, BlockHead, DecodeError};
+use asof_temporal::{Block, BlockHead, DecodeError, Row, Users, cut};
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
@@ -17,6 +17,7 @@ use crate::codec::{Decoder, Encoder};
 use crate::db::{Db, Family, Pending};
 use crate::error::{StorageError, corrupt};
 use crate::keys;
+use crate::views::{head_class, secret_class};
 
 /// How often a list that names a part which is gone is looked at again.
 const LOOKS_MAX: usize = 16;
@@ -31,7 +32,7 @@ pub(crate) struct PartId {
 }
 
 /// A part as listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Part {
     pub id: PartId,
     pub events: u32,
@@ -39,13 +40,47 @@ pub(crate) struct Part {
     pub from: i64,
     /// The time of its last event.
     pub until: i64,
+    /// The identity from which on each page of its events holds all of them, up to that of the next one; the first is 0.
+    pub pages: Arc<[u32]>,
+    /// The resource from which on each page of its users holds all of them; none where no event names a resource.
+    pub users: Arc<[u32]>,
+}
+
+/// A part's events, and what is made of them.
+pub(crate) struct Made {
+    pub blocks: Vec<Arc<Block>>,
+    pub head: BlockHead,
+    pub users: Vec<Users>,
 }
 
 impl Part {
-    pub fn of(day: u32, block: &Block) -> Option<Self> {
-        let (from, until) = block.span()?;
-        let id = PartId { day, first: block.first_index(), last: block.last_index() };
-        Some(Self { id, events: block.len() as u32, from, until })
+    /// Of rows in any order, in pages of so many; `None` where there are none.
+    pub fn of(day: u32, rows: Vec<Row>, page_events: usize) -> Option<(Self, Made)> {
+        let events = rows.len() as u32;
+        let (pages, blocks): (Vec<u32>, Vec<Arc<Block>>) = cut(rows, page_events).into_iter().unzip();
+        let spans = || blocks.iter().filter_map(|block| block.span());
+        let id = PartId {
+            day,
+            first: blocks.iter().map(|block| block.first_index()).min()?,
+            last: blocks.iter().map(|block| block.last_index()).max()?,
+        };
+        let (from, until) = (spans().map(|span| span.0).min()?, spans().map(|span| span.1).max()?);
+        let head = BlockHead::of(&blocks, head_class, secret_class);
+        let (starts, users): (Vec<u32>, Vec<Users>) =
+            Users::cut(&blocks, head_class, page_events).into_iter().unzip();
+        let part = Self { id, events, from, until, pages: pages.into(), users: starts.into() };
+        Some((part, Made { blocks, head, users }))
+    }
+
+    /// The number of the page with an identity's events.
+    pub fn page_of(&self, identity: u32) -> u32 {
+        self.pages.partition_point(|first| *first <= identity).saturating_sub(1) as u32
+    }
+
+    /// The identities of a page: from this one on, and below that one.
+    pub fn identities(&self, page: u32) -> Range<u32> {
+        let at = |place: u32| self.pages.get(place as usize).copied();
+        at(page).unwrap_or(0)..at(page + 1).unwrap_or(u32::MAX)
     }
 
     /// Lies within the other, which was made of it and more.
@@ -60,12 +95,24 @@ pub(crate) type Directory = BTreeMap<u32, Arc<[Part]>>;
 /// A part of the store that was opened as this.
 type OwnId = (u32, PartId);
 
+/// A page of such a part.
+type OwnPage = (u32, PartId, u32);
+
 #[derive(Clone)]
 struct BlockBytes;
 
-impl Weighter<OwnId, Arc<Block>> for BlockBytes {
-    fn weight(&self, _: &OwnId, block: &Arc<Block>) -> u64 {
+impl Weighter<OwnPage, Arc<Block>> for BlockBytes {
+    fn weight(&self, _: &OwnPage, block: &Arc<Block>) -> u64 {
         block.weight()
+    }
+}
+
+#[derive(Clone)]
+struct UsersBytes;
+
+impl Weighter<OwnPage, Arc<Users>> for UsersBytes {
+    fn weight(&self, _: &OwnPage, users: &Arc<Users>) -> u64 {
+        users.weight()
     }
 }
 
@@ -81,29 +128,38 @@ impl Weighter<OwnId, Arc<BlockHead>> for HeadBytes {
 /// Parts of all stores of a process, decoded, bounded in bytes.
 #[derive(Clone)]
 pub(crate) struct Caches {
-    blocks: Arc<Cache<OwnId, Arc<Block>, BlockBytes>>,
+    blocks: Arc<Cache<OwnPage, Arc<Block>, BlockBytes>>,
+    users: Arc<Cache<OwnPage, Arc<Users>, UsersBytes>>,
     heads: Arc<Cache<OwnId, Arc<BlockHead>, HeadBytes>>,
     pub chosen: Arc<Cache<ChosenKey, Chosen, ChosenBytes>>,
 }
 
 impl Caches {
-    /// At most so many bytes of blocks, of heads, and of choices.
-    pub fn new(blocks: u64, heads: u64, chosen: u64) -> Self {
+    /// At most so many bytes of blocks, of users, of heads, and of choices.
+    pub fn new(blocks: u64, users: u64, heads: u64, chosen: u64) -> Self {
         Self {
-            blocks: Arc::new(whole(blocks, BlockBytes)),
-            heads: Arc::new(whole(heads, HeadBytes)),
-            chosen: Arc::new(whole(chosen, ChosenBytes)),
+            blocks: Arc::new(sharded(blocks, SHARDS, BlockBytes)),
+            users: Arc::new(sharded(users, SHARDS, UsersBytes)),
+            heads: Arc::new(sharded(heads, 1, HeadBytes)),
+            chosen: Arc::new(sharded(chosen, 1, ChosenBytes)),
         }
     }
 }
 
-/// A cache in one piece: entries are large, and of bytes that are cut into shares each would hold few.
-fn whole<K: Eq + Hash, T: Clone, W: Weighter<K, T> + Clone>(bytes: u64, weighter: W) -> Cache<K, T, W> {
+/// Pages are asked for by many questions at once, and are small beside a share of the bytes.
+const SHARDS: usize = 8;
+
+/// A cache in so many pieces: what is larger than a piece is not kept.
+fn sharded<K: Eq + Hash, T: Clone, W: Weighter<K, T> + Clone>(
+    bytes: u64,
+    shards: usize,
+    weighter: W,
+) -> Cache<K, T, W> {
     const ENTRIES_EXPECTED: usize = 1 << 10;
     let options = OptionsBuilder::new()
         .estimated_items_capacity(ENTRIES_EXPECTED)
         .weight_capacity(bytes)
-        .shards(1)
+        .shards(shards)
         .build();
     match options {
         Ok(options) => {
@@ -122,7 +178,7 @@ pub(crate) struct Parts {
 }
 
 /// The directory of a database, and the parts that are only still to be deleted.
-pub(crate) fn load(db: &Db) -> Result<(Directory, Vec<PartId>), StorageError> {
+pub(crate) fn load(db: &Db) -> Result<(Directory, Vec<Part>), StorageError> {
     let mut days: BTreeMap<u32, Vec<Part>> = BTreeMap::new();
     let end = keys::after_prefix(&keys::PARTS);
     db.scan(Family::Events, &keys::PARTS, end.as_deref(), false, &mut |key, value| {
@@ -134,8 +190,8 @@ pub(crate) fn load(db: &Db) -> Result<(Directory, Vec<PartId>), StorageError> {
     let mut directory = Directory::new();
     for (day, all) in days {
         let (left, stands): (Vec<Part>, Vec<Part>) =
-            all.iter().partition(|part| all.iter().any(|other| part.is_in(other)));
-        gone.extend(left.iter().map(|part| part.id));
+            all.iter().cloned().partition(|part| all.iter().any(|other| part.is_in(other)));
+        gone.extend(left);
         directory.insert(day, stands.into());
     }
     Ok((directory, gone))
@@ -161,27 +217,51 @@ impl Parts {
     }
 
     /// Lists other parts from now on. What the writer made is kept without being read again.
-    pub fn publish(&self, directory: Directory, made: Vec<(PartId, Arc<Block>)>) {
-        for (id, block) in made {
-            self.caches.blocks.insert((self.opening, id), block);
+    pub fn publish(&self, directory: Directory, made: Vec<(PartId, Vec<Arc<Block>>)>) {
+        for (id, blocks) in made {
+            for (page, block) in (0..).zip(blocks) {
+                self.caches.blocks.insert((self.opening, id, page), block);
+            }
         }
         *self.directory.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(directory);
     }
 
-    /// A block, if it is kept.
-    pub fn kept(&self, id: PartId) -> Option<Arc<Block>> {
-        self.caches.blocks.get(&(self.opening, id))
+    /// A page of a part's events, if it is kept.
+    pub fn kept(&self, id: PartId, page: u32) -> Option<Arc<Block>> {
+        self.caches.blocks.get(&(self.opening, id, page))
     }
 
-    /// A part's block; `None`: the part is gone.
-    pub fn block(&self, db: &Db, id: PartId) -> Result<Option<Arc<Block>>, StorageError> {
-        if let Some(block) = self.caches.blocks.get(&(self.opening, id)) {
+    /// A page of a part's events; `None`: the part is gone.
+    pub fn page(&self, db: &Db, id: PartId, page: u32) -> Result<Option<Arc<Block>>, StorageError> {
+        if let Some(block) = self.kept(id, page) {
             return Ok(Some(block));
         }
-        let Some(bytes) = db.get(Family::Events, &keys::part_block(id))? else { return Ok(None) };
+        let Some(bytes) = db.get(Family::Events, &keys::part_page(id, page))? else { return Ok(None) };
         let block = Arc::new(Block::decode(&bytes).map_err(damaged)?);
-        self.caches.blocks.insert((self.opening, id), Arc::clone(&block));
+        self.caches.blocks.insert((self.opening, id, page), Arc::clone(&block));
         Ok(Some(block))
+    }
+
+    /// All of a part's events; `None`: the part is gone.
+    pub fn pages(&self, db: &Db, part: &Part) -> Result<Option<Vec<Arc<Block>>>, StorageError> {
+        (0..part.pages.len()).map(|page| self.page(db, part.id, page as u32)).collect()
+    }
+
+    /// Who used a resource: by class and identity. `None`: the part is gone.
+    pub fn users(&self, db: &Db, part: &Part, resource: u32) -> Result<Option<Arc<Users>>, StorageError> {
+        let Some(page) = part.users.partition_point(|first| *first <= resource).checked_sub(1) else {
+            return Ok(Some(Arc::default()));
+        };
+        let key = (self.opening, part.id, page as u32);
+        if let Some(users) = self.caches.users.get(&key) {
+            return Ok(Some(users));
+        }
+        let Some(bytes) = db.get(Family::Events, &keys::part_users(part.id, page as u32))? else {
+            return Ok(None);
+        };
+        let users = Arc::new(Users::decode(&bytes).map_err(damaged)?);
+        self.caches.users.insert(key, Arc::clone(&users));
+        Ok(Some(users))
     }
 
     /// A part's head; `None`: the part is gone.
@@ -222,43 +302,74 @@ pub(crate) fn damaged(error: DecodeError) -> StorageError {
     corrupt(error.to_string())
 }
 
-/// Writes a part: its line in the list, its head, its block.
-pub(crate) fn put(part: &Part, block: &Block, head: &BlockHead, pending: &mut Pending<'_>) {
+/// Writes a part: its line in the list, its head, the pages of its events and of its users.
+pub(crate) fn put(part: &Part, made: &Made, pending: &mut Pending<'_>) {
     let mut line = Encoder::default();
     line.varint(u64::from(part.events));
     line.0.extend(part.from.to_be_bytes());
     line.0.extend(part.until.to_be_bytes());
+    for firsts in [&part.pages, &part.users] {
+        line.varint(firsts.len() as u64);
+        let mut before = 0;
+        for first in firsts.iter() {
+            line.varint(u64::from(first - before));
+            before = *first;
+        }
+    }
     pending.put(Family::Events, keys::part(part.id), line.0);
-    pending.put(Family::Events, keys::part_head(part.id), head.encode());
-    pending.put(Family::Events, keys::part_block(part.id), block.encode());
+    pending.put(Family::Events, keys::part_head(part.id), made.head.encode());
+    for (page, block) in (0..).zip(&made.blocks) {
+        pending.put(Family::Events, keys::part_page(part.id, page), block.encode());
+    }
+    for (page, users) in (0..).zip(&made.users) {
+        pending.put(Family::Events, keys::part_users(part.id, page), users.encode());
+    }
+}
+
+/// The keys of a part's rows.
+fn rows(part: &Part) -> impl Iterator<Item = Vec<u8>> {
+    let id = part.id;
+    let pages = (0..part.pages.len() as u32).map(move |page| keys::part_page(id, page));
+    let users = (0..part.users.len() as u32).map(move |page| keys::part_users(id, page));
+    [keys::part(id), keys::part_head(id)].into_iter().chain(pages).chain(users)
 }
 
 /// Deletes a part.
-pub(crate) fn delete(id: PartId, pending: &mut Pending<'_>) {
-    for key in [keys::part(id), keys::part_head(id), keys::part_block(id)] {
+pub(crate) fn delete(part: &Part, pending: &mut Pending<'_>) {
+    for key in rows(part) {
         pending.delete(Family::Events, key);
     }
 }
 
 /// Takes back what is not written yet.
-pub(crate) fn forget(id: PartId, pending: &mut Pending<'_>) {
-    for key in [keys::part(id), keys::part_head(id), keys::part_block(id)] {
+pub(crate) fn forget(part: &Part, pending: &mut Pending<'_>) {
+    for key in rows(part) {
         pending.forget(Family::Events, &key);
     }
 }
 
-/// A part's block from the disk.
-pub(crate) fn read(id: PartId, pending: &Pending<'_>) -> Result<Arc<Block>, StorageError> {
-    let bytes = pending.get(Family::Events, &keys::part_block(id))?;
-    let bytes = bytes.ok_or_else(|| corrupt("a part of the events has no block"))?;
-    Ok(Arc::new(Block::decode(&bytes).map_err(damaged)?))
+/// A page of a part's events as read from the disk.
+pub(crate) fn block_of(bytes: Option<Vec<u8>>) -> Result<Block, StorageError> {
+    let bytes = bytes.ok_or_else(|| corrupt("a part of the events lacks a page"))?;
+    Block::decode(&bytes).map_err(damaged)
 }
 
 fn decode(key: &[u8], value: &[u8]) -> Result<Part, StorageError> {
     let id = keys::part_from(key)?;
     let mut from = Decoder::new("part of the events", value);
-    let part =
-        Part { id, events: from.ordinal()?, from: from.instant()?.nanos(), until: from.instant()?.nanos() };
+    let (events, first, last) = (from.ordinal()?, from.instant()?.nanos(), from.instant()?.nanos());
+    let pages = firsts(&mut from)?;
+    let users = firsts(&mut from)?;
     from.end()?;
-    Ok(part)
+    Ok(Part { id, events, from: first, until: last, pages, users })
+}
+
+fn firsts(from: &mut Decoder<'_>) -> Result<Arc<[u32]>, StorageError> {
+    let count = from.ordinal()?;
+    let mut first = 0_u32;
+    let next = |_| {
+        first = first.checked_add(from.ordinal()?).ok_or_else(|| from.wrong("an ordinal is too large"))?;
+        Ok(first)
+    };
+    (0..count).map(next).collect()
 }

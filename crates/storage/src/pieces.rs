@@ -11,6 +11,8 @@ pub struct Pieces {
     pub day_parts: usize,
     /// A part with more events is made of no others.
     pub part_events: u32,
+    /// A part with twice as many events or more is cut by identity into pages of so many, and of so many users.
+    pub page_events: usize,
     /// Records that are replayed into the views in one write.
     pub replay_records: usize,
 }
@@ -21,6 +23,7 @@ impl Pieces {
         segment_changes: SEGMENT_CHANGES_MAX,
         day_parts: 8,
         part_events: 1 << 18,
+        page_events: 1 << 12,
         replay_records: 20_000,
     };
 }

@@ -1,7 +1,7 @@
 //! Who was seen: sets of identities and secrets by what their events were.
 
 use asof_model::{Instant, Interval, Outcome, Privilege};
-use asof_temporal::{Block, Member, NONE};
+use asof_temporal::{Member, NONE};
 use roaring::{MultiOps, RoaringBitmap};
 
 use crate::error::StorageError;
@@ -51,18 +51,20 @@ impl Store {
             self.work.add(Of::Bitmaps, found.len());
             return Ok(Some(found));
         }
-        let Some(block) = self.parts.block(&self.db, part.id)? else { return Ok(None) };
-        let places = block.between(during.from.nanos(), during.to.nanos());
-        self.work.add(Of::Blocks, 1);
-        self.work.add(Of::Events, places.len());
-        let all_known = block.last_index() < size;
+        let Some(blocks) = self.parts.pages(&self.db, part)? else { return Ok(None) };
+        let all_known = part.id.last < size;
         let mut found = Dense::default();
-        for place in places {
-            if wanted.has(block.classes()[place]) && (all_known || block.index(place) < size) {
-                let ordinal =
-                    if secrets { block.member(Member::Secret, place) } else { block.identity(place) };
-                if ordinal != NONE {
-                    found.insert(ordinal);
+        self.work.add(Of::Blocks, blocks.len());
+        for block in blocks {
+            let places = block.between(during.from.nanos(), during.to.nanos());
+            self.work.add(Of::Events, places.len());
+            for place in places {
+                if wanted.has(block.classes()[place]) && (all_known || block.index(place) < size) {
+                    let ordinal =
+                        if secrets { block.member(Member::Secret, place) } else { block.identity(place) };
+                    if ordinal != NONE {
+                        found.insert(ordinal);
+                    }
                 }
             }
         }
@@ -79,18 +81,57 @@ impl Store {
     ) -> Result<RoaringBitmap, StorageError> {
         let mut ordinals = Vec::new();
         for day in self.days(during.from, during.to) {
-            let found = self.parts.of_day(day, |part| {
-                if !touches(part, during.from, during.to) || part.id.first >= size {
-                    return Ok(Some(Vec::new()));
-                }
-                let Some(block) = self.parts.block(&self.db, part.id)? else { return Ok(None) };
-                self.work.add(Of::Blocks, 1);
-                self.work.add(Of::Events, block.by_resource().of_key(resource).len());
-                Ok(Some(on_resource(&block, resource, wanted, during, size)))
-            })?;
+            let found =
+                self.parts.of_day(day, |part| self.seen_on_in(part, resource, wanted, during, size))?;
             ordinals.extend(found.into_iter().flatten());
         }
         Ok(set(ordinals))
+    }
+
+    fn seen_on_in(
+        &self,
+        part: &Part,
+        resource: u32,
+        wanted: &Wanted,
+        during: Interval,
+        size: u64,
+    ) -> Result<Option<Vec<u32>>, StorageError> {
+        if !touches(part, during.from, during.to) || part.id.first >= size {
+            return Ok(Some(Vec::new()));
+        }
+        let Some(users) = self.parts.users(&self.db, part, resource)? else { return Ok(None) };
+        let mut identities: Vec<u32> =
+            users.of(resource).filter(|user| wanted.has(user.0)).map(|user| user.1).collect();
+        let whole = during.from.nanos() <= part.from && part.until < during.to.nanos() && part.id.last < size;
+        if !whole {
+            identities.sort_unstable();
+            identities.dedup();
+            let mut used = Vec::new();
+            for of_page in identities.chunk_by(|one, other| part.page_of(*one) == part.page_of(*other)) {
+                let page = part.page_of(of_page[0]);
+                let Some(block) = self.parts.page(&self.db, part.id, page)? else { return Ok(None) };
+                self.work.add(Of::Blocks, 1);
+                let (from, to) = (during.from.nanos(), during.to.nanos());
+                used.extend(of_page.iter().copied().filter(|identity| {
+                    let places = block.by_identity().of_key(*identity);
+                    let start = places.partition_point(|place| block.time(*place as usize) < from);
+                    let places = places[start..].iter().map(|place| *place as usize);
+                    let mut inside = places.take_while(|place| block.time(*place) < to);
+                    let mut looked_at = 0;
+                    let found = inside.any(|place| {
+                        looked_at += 1;
+                        block.member(Member::Resource, place) == resource
+                            && wanted.has(block.classes()[place])
+                            && block.index(place) < size
+                    });
+                    self.work.add(Of::Events, looked_at);
+                    found
+                }));
+            }
+            identities = used;
+        }
+        self.work.add(Of::Events, identities.len());
+        Ok(Some(identities))
     }
 
     /// Of these secrets, each with a moment, those with an event of these classes from that moment on and before `to`, among
@@ -106,55 +147,43 @@ impl Store {
         let Some(first) = from.iter().map(|each| each.1).min() else { return Ok(found) };
         let mut open = from.to_vec();
         for day in self.days(first, to).into_iter().rev() {
-            let blocks = self.parts.of_day(day, |part| {
+            let parts = self.parts.of_day(day, |part| {
+                let mut here: Vec<(u32, Instant)> = Vec::new();
                 if !touches(part, first, to) || part.id.first >= size {
-                    return Ok(Some(None));
+                    return Ok(Some((here, Vec::new())));
                 }
-                Ok(self.parts.block(&self.db, part.id)?.map(Some))
+                let Some(head) = self.parts.head(&self.db, part.id)? else { return Ok(None) };
+                let sets: Vec<_> = head.secrets.iter().filter(|(of, _)| wanted.has_outcome(**of)).collect();
+                self.work.add(Of::Bitmaps, sets.len());
+                here.extend(open.iter().filter(|each| sets.iter().any(|(_, set)| set.contains(each.0))));
+                let blocks =
+                    if here.is_empty() { Some(Vec::new()) } else { self.parts.pages(&self.db, part)? };
+                Ok(blocks.map(|blocks| (here, blocks)))
             })?;
-            for block in blocks.into_iter().flatten() {
-                let groups = block.by_secret();
-                self.work.add(Of::Blocks, 1);
-                self.work.add(Of::Events, open.iter().map(|each| groups.of_key(each.0).len()).sum());
-                open.retain(|(secret, from)| {
-                    let counts = |place: &u32| {
-                        let place = *place as usize;
-                        let time = Instant::from_nanos(block.time(place));
-                        *from <= time
-                            && time < to
-                            && wanted.has(block.classes()[place])
-                            && block.index(place) < size
-                    };
-                    // The latest first: it is the likeliest.
-                    let used = groups.of_key(*secret).iter().rev().any(counts);
+            for (here, blocks) in parts {
+                self.work.add(Of::Blocks, blocks.len());
+                for (secret, from) in here {
+                    let used = blocks.iter().any(|block| {
+                        let places = block.by_secret().of_key(secret);
+                        self.work.add(Of::Events, places.len());
+                        // The latest first: it is the likeliest.
+                        places.iter().rev().map(|place| *place as usize).any(|place| {
+                            let time = Instant::from_nanos(block.time(place));
+                            from <= time
+                                && time < to
+                                && wanted.has(block.classes()[place])
+                                && block.index(place) < size
+                        })
+                    });
                     if used {
-                        found.insert(*secret);
+                        found.insert(secret);
                     }
-                    !used
-                });
+                }
             }
+            open.retain(|each| !found.contains(each.0));
         }
         Ok(found)
     }
-}
-
-fn on_resource(block: &Block, resource: u32, wanted: &Wanted, during: Interval, size: u64) -> Vec<u32> {
-    let places = block.by_resource().of_key(resource);
-    let mut found = Vec::new();
-    let mut at = 0;
-    // They go by class: what is not wanted is passed over at once.
-    while let Some(place) = places.get(at) {
-        let class = block.classes()[*place as usize];
-        let run = places[at..].partition_point(|place| block.classes()[*place as usize] == class);
-        if wanted.has(class) {
-            let of_run = places[at..at + run].iter().map(|place| *place as usize).filter(|place| {
-                during.contains(Instant::from_nanos(block.time(*place))) && block.index(*place) < size
-            });
-            found.extend(of_run.map(|place| block.identity(place)));
-        }
-        at += run;
-    }
-    found
 }
 
 fn set(mut ordinals: Vec<u32>) -> RoaringBitmap {

@@ -1,6 +1,6 @@
 //! One tenant's store: opening, appending in groups, and what maintenance needs.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, RangeInclusive};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,9 +25,9 @@ use crate::views::event_ids::{Known, NewIds, is_same};
 use crate::work::{Counters, Work};
 
 /// The version of everything on disk. FORMAT.md has its history.
-pub const FORMAT_VERSION: u32 = 2;
-/// The one before, which is brought up to it when it is opened.
-const FORMAT_BEFORE: u32 = 1;
+pub const FORMAT_VERSION: u32 = 3;
+/// Those before, which are brought up to it when they are opened.
+const FORMATS_BEFORE: RangeInclusive<u32> = 1..=2;
 
 const META_FORMAT: &[u8] = b"format";
 const META_VIEWS: &[u8] = b"views";
@@ -136,7 +136,7 @@ impl Store {
         match db.get(Family::Meta, META_FORMAT)? {
             Some(bytes) => {
                 let found = Decoder::new("format version", &bytes).u32()?;
-                if found == FORMAT_BEFORE {
+                if FORMATS_BEFORE.contains(&found) {
                     upgrade(&db)?;
                 } else if found != FORMAT_VERSION {
                     return Err(StorageError::FormatVersion { found, supported: FORMAT_VERSION });
@@ -229,8 +229,7 @@ impl Store {
     }
 }
 
-/// From the format before: the ledger is as it was, but for the leaves of its tree, which are not kept any more; views are
-/// built anew. Cut short, it begins again at the next open.
+/// From a format before: the ledger is as it was, but for the leaves of its tree, which format 1 kept; views are built anew. Cut short, it begins again at the next open.
 fn upgrade(db: &Db) -> Result<(), StorageError> {
     let mut pending = Pending::new(db);
     pending.delete(Family::Meta, META_VIEWS.to_vec());

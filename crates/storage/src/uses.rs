@@ -1,6 +1,6 @@
 //! What identities used, without when.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use asof_model::{Instant, Interval, Outcome, Privilege};
@@ -33,7 +33,12 @@ struct Open {
     place: usize,
     identity: u32,
     recent: [Option<Use>; RECENT],
+    /// Nothing more is wanted of it.
+    closed: bool,
 }
+
+/// A block, and which of the open identities are its.
+type OfOpen = (Range<usize>, Arc<Block>);
 
 impl Open {
     /// It is not among the ones that were visited last, and is now.
@@ -58,21 +63,27 @@ impl Store {
         go_on: &mut dyn FnMut() -> bool,
         visit: &mut dyn FnMut(usize, UsedWith) -> ControlFlow<()>,
     ) -> Result<(), StorageError> {
-        let open =
-            |(place, identity): (usize, &u32)| Open { place, identity: *identity, recent: [None; RECENT] };
+        let open = |(place, identity): (usize, &u32)| Open {
+            place,
+            identity: *identity,
+            recent: [None; RECENT],
+            closed: false,
+        };
         let mut open: Vec<Open> = identities.iter().enumerate().map(open).collect();
+        open.sort_unstable_by_key(|each| each.identity);
         // The latest first: what is in use is likeliest found there.
         for day in self.days(during.from, during.to).into_iter().rev() {
             if open.is_empty() || !go_on() {
                 break;
             }
-            for block in self.blocks_of(day, during, identities, size)? {
+            for (range, block) in self.blocks_of(day, during, &open, size)? {
                 let is_in = |nanos: i64| during.contains(Instant::from_nanos(nanos));
                 let whole = block.span().is_some_and(|(first, last)| is_in(first) && is_in(last))
                     && block.last_index() < size;
                 let (mut failed, mut looked_at) = (None, 0);
-                open.retain_mut(|each| {
-                    let mut tell = |each: &mut Open, by: Use| {
+                for each in open.get_mut(range).unwrap_or_default().iter_mut().filter(|each| !each.closed) {
+                    let identity = each.identity;
+                    let mut tell = |by: Use| {
                         looked_at += 1;
                         if !wanted.has(by.class) || !each.is_new(by) {
                             return true;
@@ -85,46 +96,55 @@ impl Store {
                             }
                         }
                     };
-                    if whole {
-                        return block.uses().of_identity(each.identity).iter().all(|by| tell(each, *by));
-                    }
-                    block.by_identity().of_key(each.identity).iter().all(|place| {
-                        let place = *place as usize;
-                        !is_in(block.time(place))
-                            || block.index(place) >= size
-                            || tell(each, block.used_at(place))
-                    })
-                });
+                    let go_on = if whole {
+                        block.uses().of_identity(identity).iter().all(|by| tell(*by))
+                    } else {
+                        block.by_identity().of_key(identity).iter().all(|place| {
+                            let place = *place as usize;
+                            !is_in(block.time(place))
+                                || block.index(place) >= size
+                                || tell(block.used_at(place))
+                        })
+                    };
+                    each.closed = !go_on;
+                }
                 self.work.add(Of::Events, looked_at);
                 if let Some(error) = failed {
                     return Err(error);
                 }
             }
+            open.retain(|each| !each.closed);
         }
         Ok(())
     }
 
-    /// The blocks of a day with something of an interval; of those that are not kept, the ones that name an identity.
+    /// The blocks of a day with something of an interval and of the open identities, which ascend, each with which of them
+    /// are its.
     fn blocks_of(
         &self,
         day: u32,
         during: Interval,
-        identities: &[u32],
+        open: &[Open],
         size: u64,
-    ) -> Result<Vec<Arc<Block>>, StorageError> {
+    ) -> Result<Vec<OfOpen>, StorageError> {
+        let identities: Vec<u32> = open.iter().map(|each| each.identity).collect();
         let found = self.parts.of_day(day, |part| {
+            let mut blocks = Vec::new();
             if !touches(part, during.from, during.to) || part.id.first >= size {
-                return Ok(Some(None));
+                return Ok(Some(blocks));
             }
-            if let Some(block) = self.parts.kept(part.id) {
-                return Ok(Some(Some(block)));
+            let mut start = 0;
+            while let Some(first) = identities.get(start) {
+                let page = part.page_of(*first);
+                let below = part.identities(page).end;
+                let end = start + identities[start..].partition_point(|identity| *identity < below).max(1);
+                let Some(found) = self.page_naming(part, page, &identities[start..end])? else {
+                    return Ok(None);
+                };
+                blocks.extend(found.into_iter().map(|block| (start..end, block)));
+                start = end;
             }
-            let Some(head) = self.parts.head(&self.db, part.id)? else { return Ok(None) };
-            let is_named = |identity: &u32| head.identities.values().any(|set| set.contains(*identity));
-            if !identities.iter().any(is_named) {
-                return Ok(Some(None));
-            }
-            Ok(self.parts.block(&self.db, part.id)?.map(Some))
+            Ok(Some(blocks))
         })?;
         let found: Vec<_> = found.into_iter().flatten().collect();
         self.work.add(Of::Blocks, found.len());

@@ -5,7 +5,7 @@ mod edges;
 mod intervals;
 mod segment;
 
-pub use block::{Block, BlockHead, Groups, MEMBERS, Member, NONE, Row, Use, Uses};
+pub use block::{Block, BlockHead, Groups, MEMBERS, Member, NONE, Row, Use, Users, Uses, cut};
 pub use edges::{EdgeList, End, Rectangle, STATEMENTS_MAX, some_value, values};
 pub use intervals::{difference, normalise};
 pub use segment::{DecodeError, SEGMENT_CHANGES_MAX, Segment};

@@ -7,8 +7,11 @@ use asof_tests::contract::{questions, text};
 
 use crate::contract::{ask, difference, same};
 
-/// The root over the 254 records of `story` in the folder of format 1, as that version gave it.
-const ROOT: &str = "4de7e9b0d49c0635c5e84aa8540a760df1bfa076524221235b247005743ab23b";
+/// The folder of each format with 254 records of `story`, and the root over them as that version gave it.
+const OLD: [(&str, &str); 2] = [
+    ("v1", "4de7e9b0d49c0635c5e84aa8540a760df1bfa076524221235b247005743ab23b"),
+    ("v2", "ca09b533f94b3d85b60217af1a51cdca3ae8e98bf5ad6b95cdc85a4ab3ac66cf"),
+];
 
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
@@ -24,9 +27,15 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn format_1_is_brought_up_to_date() {
+async fn earlier_formats_are_brought_up_to_date() {
+    for (format, root) in OLD {
+        brought_up_to_date(format, root).await;
+    }
+}
+
+async fn brought_up_to_date(format: &str, root: &str) {
     let folder = tempfile::tempdir().unwrap();
-    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("old").join("v1"), folder.path());
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("old").join(format), folder.path());
     for _ in 0..2 {
         let options = Options { data: folder.path().to_owned(), ..Options::default() };
         let engine = Engine::open(options).await.unwrap();
@@ -36,8 +45,8 @@ async fn format_1_is_brought_up_to_date() {
             let expected = &question["expected"];
             assert!(same(expected, &found), "{}: {}", text(&question["name"]), difference(expected, &found));
         }
-        let root = serde_json::json!({ "query": "{ identities { snapshot { root } } }", "variables": {} });
-        assert_eq!(ask(&tenant, &root).await.unwrap()["identities"]["snapshot"]["root"], ROOT);
+        let asked = serde_json::json!({ "query": "{ identities { snapshot { root } } }", "variables": {} });
+        assert_eq!(ask(&tenant, &asked).await.unwrap()["identities"]["snapshot"]["root"], root);
         engine.close().await.unwrap();
         drop((engine, tenant));
         for (tenant, report) in maintenance::check(folder.path(), None, &mut |_, _, _| true).unwrap() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use asof_engine::{Engine, Options, Receipt, Tenant};
+use asof_engine::{Engine, Options, Pieces, Receipt, Tenant};
 use asof_model::Batch;
 use asof_query::{Known, Tuning};
 use asof_tests::draw::Answer;
@@ -25,7 +25,9 @@ impl Bench {
     /// With no tenant but the default one.
     pub async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let options = Options { data: folder.path().to_owned(), ..Options::default() };
+        // Pages so small that histories of a few dozen events are cut into some.
+        let pieces = Pieces { page_events: 3, ..Pieces::DEFAULT };
+        let options = Options { data: folder.path().to_owned(), pieces, ..Options::default() };
         Self { engine: Engine::open(options).await.unwrap(), tenants: 0, _folder: folder }
     }
 

@@ -1,4 +1,4 @@
-//! Where event_ids lead. A row is a fingerprint of eight bytes and the records that have it: nearly always one, as who
+//! Where event_ids lead. A row is a fingerprint of six bytes and the records that have it: nearly always one, as who
 //! comes upon a fingerprint looks at the record itself.
 
 use std::collections::HashMap;
@@ -14,7 +14,7 @@ use crate::error::{StorageError, corrupt};
 use crate::keys;
 
 /// The first bytes of the SHA-256 of what must be the same.
-pub(crate) type Fingerprint = [u8; 8];
+pub(crate) type Fingerprint = [u8; 6];
 
 /// The fingerprint of (source, event_id), and of a fact's subject; `None`: it has no event_id.
 pub(crate) fn fingerprint_of(source: &str, body: &RecordBody) -> Option<Fingerprint> {

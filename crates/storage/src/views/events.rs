@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use asof_model::{Outcome, Privilege, RecordBody};
-use asof_temporal::{Block, BlockHead, Member, NONE, Row};
+use asof_temporal::{Block, Member, NONE, Row};
 
 use super::{Ids, Resolved, View};
-use crate::db::{Db, Pending};
+use crate::db::{Db, Family, Pending};
 use crate::error::{StorageError, corrupt};
-use crate::parts::{self, Directory, Part, PartId, Parts, damaged};
+use crate::keys;
+use crate::parts::{self, Directory, Part, PartId, Parts};
 use crate::pieces::Pieces;
 
 /// Nanoseconds of a day.
@@ -27,9 +28,9 @@ pub(crate) struct Events {
     open: BTreeMap<u32, u64>,
     groups: u64,
     /// Parts that no list names any more from the next publication on: deleted in the group after it.
-    replaced: Vec<PartId>,
-    gone: Vec<PartId>,
-    made: Vec<(PartId, Arc<Block>)>,
+    replaced: Vec<Part>,
+    gone: Vec<Part>,
+    made: Vec<(PartId, Vec<Arc<Block>>)>,
 }
 
 /// The day of a moment since 1970; earlier moments do not get through the door.
@@ -82,11 +83,9 @@ impl Events {
 
     /// Puts a part of a day in the place of those it is made of, and the newest where it is made of none.
     fn put(&mut self, day: u32, rows: Vec<Row>, of: usize, pending: &mut Pending<'_>) {
-        let block = Block::of(rows);
-        let Some(part) = Part::of(day, &block) else { return };
-        let head = BlockHead::of(&block, head_class, secret_class);
-        parts::put(&part, &block, &head, pending);
-        self.made.push((part.id, Arc::new(block)));
+        let Some((part, made)) = Part::of(day, rows, self.pieces.page_events) else { return };
+        parts::put(&part, &made, pending);
+        self.made.push((part.id, made.blocks));
         let parts = self.directory.get(&day).map_or(&[][..], |parts| parts);
         let at = parts.partition_point(|other| other.id.first < part.id.first);
         let mut listed = parts.to_vec();
@@ -103,24 +102,24 @@ impl Events {
     ) -> Result<(), StorageError> {
         let parts: Vec<Part> =
             self.directory.get(&day).and_then(|parts| parts.get(range)).unwrap_or_default().to_vec();
-        let mut rows = Vec::new();
+        let mut rows = Vec::with_capacity(parts.iter().map(|part| part.events as usize).sum());
         for part in &parts {
-            let made = self.made.iter().position(|(id, _)| *id == part.id);
-            let block = match made {
-                Some(place) => {
-                    // Made and replaced in one group: it never gets to the disk.
-                    parts::forget(part.id, pending);
-                    self.made.swap_remove(place).1
-                }
-                None => {
-                    self.replaced.push(part.id);
-                    match self.shared.kept(part.id) {
-                        Some(block) => block,
-                        None => parts::read(part.id, pending)?,
+            if let Some(place) = self.made.iter().position(|(id, _)| *id == part.id) {
+                // Made and replaced in one group: it never gets to the disk.
+                parts::forget(part, pending);
+                rows.extend(self.made.swap_remove(place).1.iter().flat_map(|block| block.rows()));
+                continue;
+            }
+            for page in 0..part.pages.len() as u32 {
+                match self.shared.kept(part.id, page) {
+                    Some(block) => rows.extend(block.rows()),
+                    None => {
+                        let bytes = pending.get(Family::Events, &keys::part_page(part.id, page))?;
+                        rows.extend(parts::block_of(bytes)?.rows());
                     }
                 }
-            };
-            rows.extend(block.rows());
+            }
+            self.replaced.push(part.clone());
         }
         self.put(day, rows, parts.len(), pending);
         Ok(())
@@ -200,8 +199,8 @@ impl View for Events {
     }
 
     fn finish(&mut self, pending: &mut Pending<'_>) -> Result<(), StorageError> {
-        for id in std::mem::take(&mut self.gone) {
-            parts::delete(id, pending);
+        for part in std::mem::take(&mut self.gone) {
+            parts::delete(&part, pending);
         }
         if self.gathered.is_empty() {
             return Ok(());
@@ -235,9 +234,9 @@ impl View for Events {
 pub(crate) fn rows_of(db: &Db, parts: &[Part]) -> Result<Vec<Row>, StorageError> {
     let mut rows = Vec::new();
     for part in parts {
-        let bytes = db.get(crate::db::Family::Events, &crate::keys::part_block(part.id))?;
-        let bytes = bytes.ok_or_else(|| corrupt("a part of the events has no block"))?;
-        rows.extend(Block::decode(&bytes).map_err(damaged)?.rows());
+        for page in 0..part.pages.len() as u32 {
+            rows.extend(parts::block_of(db.get(Family::Events, &keys::part_page(part.id, page))?)?.rows());
+        }
     }
     rows.sort_unstable();
     Ok(rows)

@@ -16,7 +16,7 @@ use asof_model::Record;
 pub(crate) use dictionary::{Dictionary, parse_name};
 pub(crate) use digest::digest;
 pub(crate) use entangled::{ENDED, MEMBERS, MORTAL};
-pub(crate) use events::{CLASSES, class, day_of, head_class, of_class};
+pub(crate) use events::{CLASSES, class, day_of, head_class, of_class, secret_class};
 pub(crate) use posture::decode_revision;
 pub(crate) use scopes::{decode_scope, fingerprint};
 pub(crate) use timelines::{decode_edge, decode_statement};

@@ -1,12 +1,12 @@
 //! A block as bytes: version, varint count, then the columns one after another. Times as differences in the coarsest unit
-//! that all of them are multiples of; indices as signed differences; classes as bytes; identities as varints; each
-//! optional member as 0 where it is what it was at the identity's event before, else 1 more than the ordinal, 1 more for
+//! that all of them are multiples of; indices as signed differences; classes as bytes; the least identity, and each as
+//! what it is beyond that; each optional member as 0 where it is what it was at the identity's event before, else 1 more than the ordinal, 1 more for
 //! "not given" as 1. The general compression of whoever stores the bytes does the rest.
 
 use super::{Block, MEMBERS, NONE};
 use crate::DecodeError;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Units of time in nanoseconds, coarsest first: seconds, milliseconds, microseconds.
 const UNITS: [i64; 4] = [1_000_000_000, 1_000_000, 1_000, 1];
 
@@ -49,8 +49,10 @@ impl Block {
             before = index;
         }
         to.extend(&self.classes);
+        let least = self.identities.iter().min().unwrap_or(0);
+        varint(&mut to, u64::from(least));
         for identity in self.identities.iter() {
-            varint(&mut to, u64::from(identity));
+            varint(&mut to, u64::from(identity - least));
         }
         for column in &self.members {
             to.push(u8::from(!column.is_empty()));
@@ -96,7 +98,10 @@ impl Block {
             indexes.push(index);
         }
         let classes = from.take(count)?.to_vec();
-        let identities = (0..count).map(|_| from.ordinal()).collect::<Result<Vec<_>, _>>()?;
+        let least = from.ordinal()?;
+        let identity = |beyond: u32| least.checked_add(beyond).ok_or(DecodeError("an ordinal is too large"));
+        let identities =
+            (0..count).map(|_| from.ordinal().and_then(identity)).collect::<Result<Vec<_>, _>>()?;
         let mut columns: [Vec<u32>; MEMBERS] = Default::default();
         for column in &mut columns {
             if from.byte()? == 0 {
@@ -130,7 +135,7 @@ const fn unzigzag(number: u64) -> i64 {
     (number >> 1) as i64 ^ -((number & 1) as i64)
 }
 
-fn varint(to: &mut Vec<u8>, mut number: u64) {
+pub(super) fn varint(to: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         to.push(number as u8 | 0x80);
         number >>= 7;
@@ -138,22 +143,23 @@ fn varint(to: &mut Vec<u8>, mut number: u64) {
     to.push(number as u8);
 }
 
-struct From<'a>(&'a [u8]);
+/// The bytes that are still to be read.
+pub(super) struct From<'a>(pub &'a [u8]);
 
 impl<'a> From<'a> {
-    fn byte(&mut self) -> Result<u8, DecodeError> {
+    pub fn byte(&mut self) -> Result<u8, DecodeError> {
         let (first, rest) = self.0.split_first().ok_or(DecodeError("a block ends too early"))?;
         self.0 = rest;
         Ok(*first)
     }
 
-    fn take(&mut self, count: usize) -> Result<&'a [u8], DecodeError> {
+    pub fn take(&mut self, count: usize) -> Result<&'a [u8], DecodeError> {
         let (taken, rest) = self.0.split_at_checked(count).ok_or(DecodeError("a block ends too early"))?;
         self.0 = rest;
         Ok(taken)
     }
 
-    fn varint(&mut self) -> Result<u64, DecodeError> {
+    pub fn varint(&mut self) -> Result<u64, DecodeError> {
         let first = self.byte()?;
         if first < 0x80 {
             return Ok(u64::from(first));
@@ -169,7 +175,7 @@ impl<'a> From<'a> {
         Err(DecodeError("a number of a block is too long"))
     }
 
-    fn ordinal(&mut self) -> Result<u32, DecodeError> {
+    pub fn ordinal(&mut self) -> Result<u32, DecodeError> {
         u32::try_from(self.varint()?).map_err(|_| DecodeError("an ordinal is too large"))
     }
 }

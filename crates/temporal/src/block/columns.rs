@@ -1,9 +1,7 @@
 //! Columns in memory in as few bytes as their values need: events are many, and what does not fit is read again.
 
-use super::NONE;
-
 /// Shorter columns are not worth a table.
-const TABLE_FROM: usize = 4096;
+const TABLE_FROM: usize = 1024;
 /// Units of time in nanoseconds, finest first.
 const UNITS: [i64; 4] = [1, 1_000, 1_000_000, 1_000_000_000];
 
@@ -141,33 +139,45 @@ impl Ordinals {
     }
 }
 
-/// The ordinals that there are, as they first come, and the place of each value among them. `None`: there are too many, or
-/// they lie too far apart to be found quickly.
+/// The ordinals that there are, as they first come, and the place of each value among them. `None`: they are too many for
+/// that to take fewer bytes.
 fn tabled(values: &[u32]) -> Option<(Vec<u32>, Vec<u16>)> {
-    const UNSEEN: u32 = u32::MAX;
     if values.len() < TABLE_FROM {
         return None;
     }
-    let most = values.iter().copied().filter(|value| *value != NONE).max().unwrap_or(0) as usize;
-    if most > values.len() * 8 {
-        return None;
-    }
-    // The last one is for NONE.
-    let mut seen = vec![UNSEEN; most + 2];
+    let most = (values.len() / 2 - 1).min(usize::from(u16::MAX) + 1);
+    // Open addressing, half empty at least: a place in the table and 1, or 0 where there is none.
+    let bits = most.ilog2() + 2;
+    let mut found = vec![0_u32; 1 << bits];
     let (mut table, mut places) = (Vec::new(), Vec::with_capacity(values.len()));
     for value in values {
-        let place = &mut seen[(*value as usize).min(most + 1)];
-        if *place == UNSEEN {
-            *place = u32::from(u16::try_from(table.len()).ok()?);
-            table.push(*value);
+        // Fibonacci hashing, as in the codec.
+        let mut at = (value.wrapping_mul(0x9E37_79B9) >> (32 - bits)) as usize;
+        loop {
+            match found[at] {
+                0 => {
+                    if table.len() == most {
+                        return None;
+                    }
+                    table.push(*value);
+                    found[at] = table.len() as u32;
+                }
+                place if table[place as usize - 1] == *value => {}
+                _ => {
+                    at = (at + 1) % found.len();
+                    continue;
+                }
+            }
+            places.push((found[at] - 1) as u16);
+            break;
         }
-        places.push(*place as u16);
     }
     Some((table, places))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::NONE;
     use super::*;
 
     #[test]

@@ -11,8 +11,8 @@ struct Keys {
     ordinals: Vec<u32>,
     /// Where what each ordinal has begins; one more at the end.
     starts: Vec<u32>,
-    /// A bit for each ordinal that is a key, where the keys are dense enough for it, and before each word how many keys
-    /// come before it.
+    /// A bit for each ordinal from the first key's word on that is a key, where the keys are dense enough for it, and before
+    /// each word how many keys come before it.
     words: Vec<(u64, u32)>,
 }
 
@@ -56,11 +56,11 @@ impl Keys {
     /// No more come; the list ends at `end`.
     fn close(&mut self, end: usize) {
         self.starts.push(end as u32);
-        let end = self.ordinals.last().map_or(0, |last| *last as usize + 1);
-        if end <= self.ordinals.len() * SPARSE {
-            self.words = vec![(0, 0); end.div_ceil(64)];
+        let (base, end) = (self.base(), self.ordinals.last().map_or(0, |last| *last as usize / 64 + 1));
+        if (end - base) * 64 <= self.ordinals.len() * SPARSE {
+            self.words = vec![(0, 0); end - base];
             for key in &self.ordinals {
-                self.words[*key as usize / 64].0 |= 1 << (key % 64);
+                self.words[*key as usize / 64 - base].0 |= 1 << (key % 64);
             }
             let mut before = 0;
             for word in &mut self.words {
@@ -70,12 +70,18 @@ impl Keys {
         }
     }
 
+    /// The first key's word.
+    fn base(&self) -> usize {
+        self.ordinals.first().map_or(0, |first| *first as usize / 64)
+    }
+
     /// Where what an ordinal has is.
     fn of(&self, ordinal: u32) -> Range<usize> {
         let key = if self.words.is_empty() {
             self.ordinals.binary_search(&ordinal).ok()
         } else {
-            self.words.get(ordinal as usize / 64).and_then(|(word, before)| {
+            let word = (ordinal as usize / 64).wrapping_sub(self.base());
+            self.words.get(word).and_then(|(word, before)| {
                 let bit = 1_u64 << (ordinal % 64);
                 (word & bit != 0).then(|| (before + (word & (bit - 1)).count_ones()) as usize)
             })
@@ -88,17 +94,17 @@ impl Keys {
 }
 
 impl Groups {
-    /// Of the ordinals of places 0, 1, ...; within one ordinal by rank, then place.
-    pub(super) fn of(ordinals: impl Iterator<Item = u32>, rank: impl Fn(usize) -> u8) -> Self {
-        let mut sorted: Vec<(u32, u8, u32)> = ordinals
+    /// Of the ordinals of places 0, 1, ...; the places of one ordinal ascend.
+    pub(super) fn of(ordinals: impl Iterator<Item = u32>) -> Self {
+        let mut sorted: Vec<(u32, u32)> = ordinals
             .enumerate()
             .filter(|(_, ordinal)| *ordinal != NONE)
-            .map(|(place, ordinal)| (ordinal, rank(place), place as u32))
+            .map(|(place, ordinal)| (ordinal, place as u32))
             .collect();
         sorted.sort_unstable();
         let mut found = Self::default();
         found.places.reserve_exact(sorted.len());
-        for (ordinal, _, place) in sorted {
+        for (ordinal, place) in sorted {
             found.keys.push(ordinal, found.places.len());
             found.places.push(place);
         }

@@ -1,13 +1,14 @@
-//! What is asked of a whole block without reading its columns.
+//! What is asked of whole blocks without reading their columns.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
 use super::{Block, Member, NONE};
 use crate::DecodeError;
 
-/// Identities and secrets of a block by the class of their events.
+/// Identities and secrets of some blocks by the class of their events.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct BlockHead {
     /// Ordinals of identities by class.
@@ -19,15 +20,17 @@ pub struct BlockHead {
 const VERSION: u8 = 1;
 
 impl BlockHead {
-    /// Of a block. `class` and `secret_class` make a coarser class of an event's: bits that no one asks about are left out.
-    pub fn of(block: &Block, class: impl Fn(u8) -> u8, secret_class: impl Fn(u8) -> u8) -> Self {
+    /// Of some blocks. `class` and `secret_class` make a coarser class of an event's: bits that no one asks about are left out.
+    pub fn of(blocks: &[Arc<Block>], class: impl Fn(u8) -> u8, secret_class: impl Fn(u8) -> u8) -> Self {
         let mut identities: BTreeMap<u8, Vec<u32>> = BTreeMap::new();
         let mut secrets: BTreeMap<u8, Vec<u32>> = BTreeMap::new();
-        for (place, of) in block.classes().iter().enumerate() {
-            identities.entry(class(*of)).or_default().push(block.identity(place));
-            let secret = block.member(Member::Secret, place);
-            if secret != NONE {
-                secrets.entry(secret_class(*of)).or_default().push(secret);
+        for block in blocks {
+            for (place, of) in block.classes().iter().enumerate() {
+                identities.entry(class(*of)).or_default().push(block.identity(place));
+                let secret = block.member(Member::Secret, place);
+                if secret != NONE {
+                    secrets.entry(secret_class(*of)).or_default().push(secret);
+                }
             }
         }
         let sets =

@@ -1,14 +1,17 @@
 //! A block of events: columns of ordinals, ordered by (time, ledger index), as pure data.
 //!
 //! A block never changes once it is made; more events make more blocks, and several become one. What is looked up by
-//! identity, secret or resource is grouped when it is first asked for.
+//! identity or secret is grouped when it is first asked for. Many events of a day are cut by identity into pages, each a block,
+//! so that one identity is found without the others; who used a resource, in pages of their own, by resource.
 
 mod code;
 mod columns;
 mod groups;
 mod head;
+mod pages;
 #[cfg(test)]
 mod tests;
+mod users;
 
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -16,6 +19,8 @@ use std::sync::OnceLock;
 use columns::{Numbers, Ordinals};
 pub use groups::{Groups, Use, Uses};
 pub use head::BlockHead;
+pub use pages::cut;
+pub use users::Users;
 
 /// The optional members of an event, in the order of their columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,7 +75,6 @@ pub struct Block {
     last_index: u64,
     by_identity: OnceLock<Groups>,
     by_secret: OnceLock<Groups>,
-    by_resource: OnceLock<Groups>,
     uses: OnceLock<Uses>,
 }
 
@@ -138,8 +142,8 @@ impl Block {
     /// Bytes of memory, with the groups that it may come to have.
     pub fn weight(&self) -> u64 {
         let columns = [&self.identities].into_iter().chain(&self.members).map(Ordinals::bytes).sum::<usize>();
-        // Three groupings of a u32 an event, the uses at twelve bytes, and the keys of all four.
-        (self.times.bytes() + self.indexes.bytes() + columns + self.len() * (1 + 3 * 6 + 14) + 512) as u64
+        // Two groupings of a u32 an event, the uses at twelve bytes, and the keys of all three.
+        (self.times.bytes() + self.indexes.bytes() + columns + self.len() * (1 + 2 * 6 + 14) + 512) as u64
     }
 
     /// When its first event and its last one were, nanoseconds since 1970.
@@ -203,18 +207,12 @@ impl Block {
 
     /// Places by identity; those of one identity ascend.
     pub fn by_identity(&self) -> &Groups {
-        self.by_identity.get_or_init(|| Groups::of(self.identities.iter(), |_| 0))
+        self.by_identity.get_or_init(|| Groups::of(self.identities.iter()))
     }
 
     /// Places by secret; those of one secret ascend.
     pub fn by_secret(&self) -> &Groups {
-        self.by_secret.get_or_init(|| Groups::of(self.members[Member::Secret as usize].iter(), |_| 0))
-    }
-
-    /// Places by resource; those of one resource go by class, then ascend.
-    pub fn by_resource(&self) -> &Groups {
-        let column = self.members[Member::Resource as usize].iter();
-        self.by_resource.get_or_init(|| Groups::of(column, |place| self.classes[place]))
+        self.by_secret.get_or_init(|| Groups::of(self.members[Member::Secret as usize].iter()))
     }
 
     /// What each identity used.

@@ -1,5 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 use super::*;
+use std::sync::Arc;
 
 fn draw(count: usize, seed: u64) -> Vec<Row> {
     let mut state = seed;
@@ -30,7 +31,8 @@ fn bytes_give_the_block_back() {
         let back = Block::decode(&block.encode()).unwrap();
         assert_eq!(back.rows().collect::<Vec<_>>(), block.rows().collect::<Vec<_>>());
         assert_eq!(back.last_index(), block.last_index());
-        let head = BlockHead::of(&block, |class| class / 2, |class| class % 2);
+        assert_eq!(back.first_index(), block.first_index());
+        let head = BlockHead::of(&[Arc::new(block)], |class| class / 2, |class| class % 2);
         assert_eq!(BlockHead::decode(&head.encode()).unwrap(), head);
     }
 }
@@ -56,22 +58,80 @@ fn groups_hold_what_the_rows_say() {
             wanted.dedup();
             assert_eq!(block.uses().of_identity(identity), wanted);
         }
-        for (groups, member) in [(block.by_secret(), Member::Secret), (block.by_resource(), Member::Resource)]
-        {
-            let mut total = 0;
-            for key in groups.keys() {
-                let places = groups.of_key(*key);
-                total += places.len();
-                assert!(places.iter().all(|place| block.member(member, *place as usize) == *key));
-            }
-            assert_eq!(total, (0..300).filter(|place| block.member(member, *place) != NONE).count());
-            assert!(groups.of_key(7_777_777).is_empty());
+        let groups = block.by_secret();
+        let mut total = 0;
+        for key in groups.keys() {
+            let places = groups.of_key(*key);
+            total += places.len();
+            assert!(places.is_sorted());
+            assert!(places.iter().all(|place| block.member(Member::Secret, *place as usize) == *key));
         }
-        for key in block.by_resource().keys() {
-            let places = block.by_resource().of_key(*key);
-            assert!(places.is_sorted_by_key(|place| (block.classes()[*place as usize], *place)));
+        assert_eq!(total, (0..300).filter(|place| block.member(Member::Secret, *place) != NONE).count());
+        assert!(groups.of_key(7_777_777).is_empty());
+    }
+}
+
+#[test]
+fn pages_hold_all_rows_by_identity() {
+    for (seed, page_events) in [(1, 1), (2, 10), (3, 40), (4, 149), (5, 150), (6, 151), (7, 1000)] {
+        let rows = draw(300, seed);
+        let pages = cut(rows.clone(), page_events);
+        assert_eq!(pages[0].0, 0);
+        let mut found = Vec::new();
+        for (place, (first, block)) in pages.iter().enumerate() {
+            let next = pages.get(place + 1).map_or(u32::MAX, |next| next.0);
+            assert!(block.rows().all(|row| (*first..next).contains(&row.identity)));
+            assert!(block.len() >= page_events.min(300) || place + 1 == pages.len());
+            found.extend(block.rows());
+        }
+        assert_eq!(pages.len() > 1, page_events <= 150);
+        found.sort_by_key(|row| row.index);
+        assert_eq!(found, rows);
+    }
+    assert_eq!(cut(Vec::new(), 10).len(), 1);
+}
+
+#[test]
+fn users_are_those_of_the_rows() {
+    for (seed, page_users) in [(1, 1), (2, 7), (3, 1000)] {
+        let mut rows = draw(300, seed);
+        for row in &mut rows {
+            let resource = &mut row.members[Member::Resource as usize];
+            if *resource != NONE {
+                *resource %= 40;
+            }
+        }
+        let blocks: Vec<Arc<Block>> = cut(rows.clone(), 30).into_iter().map(|page| page.1).collect();
+        let pages = Users::cut(&blocks, |class| class / 2, page_users);
+        for resource in 0..45 {
+            let mut wanted: Vec<(u8, u32)> = rows
+                .iter()
+                .filter(|row| row.members[Member::Resource as usize] == resource)
+                .map(|row| (row.class / 2, row.identity))
+                .collect();
+            wanted.sort_unstable();
+            wanted.dedup();
+            let place = pages.partition_point(|page| page.0 <= resource) - 1;
+            assert_eq!(pages[place].1.of(resource).collect::<Vec<_>>(), wanted);
+            let bytes = pages[place].1.encode();
+            assert_eq!(Users::decode(&bytes).unwrap(), pages[place].1);
+        }
+        let bytes = pages[0].1.encode();
+        for end in 0..bytes.len() {
+            assert!(Users::decode(&bytes[..end]).is_err());
+        }
+        for place in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut damaged = bytes.clone();
+                damaged[place] ^= 1 << bit;
+                // Either refused, or other users: never a panic.
+                if let Ok(users) = Users::decode(&damaged) {
+                    let _ = (0..50).map(|resource| users.of(resource).count()).sum::<usize>();
+                }
+            }
         }
     }
+    assert!(Users::cut(&[], |class| class, 10).is_empty());
 }
 
 #[test]
