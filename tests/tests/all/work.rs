@@ -19,9 +19,9 @@ const READ: [(&str, [u64; 5]); 10] = [
     ("Q1", [24, 4, 34, 5, 51]),
     ("Q2", [263, 6, 468, 0, 0]),
     ("Q3", [52, 235, 1441, 149, 91]),
-    ("Q4", [46, 150, 570, 8, 45]),
+    ("Q4", [46, 0, 4, 8, 45]),
     ("Q5", [12, 436, 1122, 11, 17]),
-    ("Q6", [40, 663, 708, 0, 72]),
+    ("Q6", [46, 165, 708, 0, 72]),
     ("Q7", [3, 109, 20000, 0, 0]),
     ("Q8", [16, 0, 0, 2532, 1533]),
     ("Q9", [62, 0, 0, 0, 6]),
@@ -82,7 +82,7 @@ async fn the_ten_questions_read_no_more_than_they_did() {
             *name != *of || now.iter().zip(most).any(|(now, most)| *now > *most)
         })
         .collect();
-    assert!(grown.is_empty(), "read now, and at most: {grown:#?}");
+    assert!(grown.is_empty(), "read now, and at most: {grown:?}; all of what is read: {found:?}");
     // What reads nothing counts nothing: a bound that nothing comes near would see no regression.
     for ((name, now), (_, most)) in found.iter().zip(READ) {
         assert!(
