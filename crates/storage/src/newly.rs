@@ -35,10 +35,6 @@ impl Look {
         self.wanted.has(block.classes()[place]) && block.index(place) < self.size
     }
 
-    fn places<'a>(&self, block: &'a Block, node: u32) -> &'a [u32] {
-        if self.secrets { block.by_secret().of_key(node) } else { block.by_identity().of_key(node) }
-    }
-
     /// The pairs of a block within an interval, in order, each once, with its first time.
     fn pairs(&self, block: &Block, during: Interval, into: &mut Vec<Pair>) {
         let groups = if self.secrets { block.by_secret() } else { block.by_identity() };
@@ -61,14 +57,18 @@ impl Look {
         }
     }
 
-    /// Takes away the pairs that a block has before a moment; `seen`: nodes that it has then at all. Gives how many events were looked at.
+    /// Takes away the pairs, which are in order, that a block has before a moment; `seen`: nodes that it has then at all. Gives how many events were looked at.
     fn take_seen(&self, block: &Block, before: i64, open: &mut Vec<Pair>, seen: &mut RoaringBitmap) -> usize {
+        let groups = if self.secrets { block.by_secret() } else { block.by_identity() };
+        let (Some(first), Some(last)) = (groups.keys().first(), groups.keys().last()) else { return 0 };
+        let start = open.partition_point(|pair| pair.node < *first);
+        let end = open.partition_point(|pair| pair.node <= *last);
         let mut looked_at = 0;
         let mut of_node: (Option<u32>, Vec<u32>) = (None, Vec::new());
-        open.retain(|pair| {
-            let places = self.places(block, pair.node);
+        let closed = open.extract_if(start..end, |pair| {
+            let places = groups.of_key(pair.node);
             if places.is_empty() {
-                return true;
+                return false;
             }
             if of_node.0 != Some(pair.node) {
                 looked_at += places.len();
@@ -81,8 +81,9 @@ impl Look {
                     seen.insert(pair.node);
                 }
             }
-            !of_node.1.contains(&pair.source)
+            of_node.1.contains(&pair.source)
         });
+        closed.for_each(drop);
         looked_at
     }
 }
@@ -125,10 +126,13 @@ impl Store {
         let mut seen = RoaringBitmap::new();
         let before = during.from.nanos();
         for day in self.days(Instant::BEGINNING, during.from).into_iter().rev() {
-            if open.is_empty() || !go_on() {
+            if open.is_empty() {
                 break;
             }
             for block in self.blocks_before(day, during.from, size, Some(&open), &look)? {
+                if !go_on() {
+                    return Ok(RoaringBitmap::new());
+                }
                 self.work.add(work::Of::Events, look.take_seen(&block, before, &mut open, &mut seen));
             }
         }

@@ -139,14 +139,14 @@ impl Caches {
     pub fn new(blocks: u64, users: u64, heads: u64, chosen: u64) -> Self {
         Self {
             blocks: Arc::new(sharded(blocks, SHARDS, BlockBytes)),
-            users: Arc::new(sharded(users, SHARDS, UsersBytes)),
+            users: Arc::new(sharded(users, 1, UsersBytes)),
             heads: Arc::new(sharded(heads, 1, HeadBytes)),
             chosen: Arc::new(sharded(chosen, 1, ChosenBytes)),
         }
     }
 }
 
-/// Pages are asked for by many questions at once, and are small beside a share of the bytes.
+/// Pages of events are asked for by many questions at once, and are small beside a share of the bytes.
 const SHARDS: usize = 8;
 
 /// A cache in so many pieces: what is larger than a piece is not kept.
@@ -359,16 +359,24 @@ fn decode(key: &[u8], value: &[u8]) -> Result<Part, StorageError> {
     let mut from = Decoder::new("part of the events", value);
     let (events, first, last) = (from.ordinal()?, from.instant()?.nanos(), from.instant()?.nanos());
     let pages = firsts(&mut from)?;
+    if pages.is_empty() {
+        return Err(from.wrong("it has no page"));
+    }
     let users = firsts(&mut from)?;
     from.end()?;
     Ok(Part { id, events, from: first, until: last, pages, users })
 }
 
+/// What each page begins with: the first with 0, each later one with more than the one before.
 fn firsts(from: &mut Decoder<'_>) -> Result<Arc<[u32]>, StorageError> {
     let count = from.ordinal()?;
     let mut first = 0_u32;
-    let next = |_| {
-        first = first.checked_add(from.ordinal()?).ok_or_else(|| from.wrong("an ordinal is too large"))?;
+    let next = |place| {
+        let more = from.ordinal()?;
+        if (place == 0) != (more == 0) {
+            return Err(from.wrong("its pages are not in order"));
+        }
+        first = first.checked_add(more).ok_or_else(|| from.wrong("an ordinal is too large"))?;
         Ok(first)
     };
     (0..count).map(next).collect()

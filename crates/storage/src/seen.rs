@@ -1,5 +1,7 @@
 //! Who was seen: sets of identities and secrets by what their events were.
 
+use std::collections::BTreeMap;
+
 use asof_model::{Instant, Interval, Outcome, Privilege};
 use asof_temporal::{Member, NONE};
 use roaring::{MultiOps, RoaringBitmap};
@@ -145,44 +147,59 @@ impl Store {
     ) -> Result<RoaringBitmap, StorageError> {
         let mut found = RoaringBitmap::new();
         let Some(first) = from.iter().map(|each| each.1).min() else { return Ok(found) };
-        let mut open = from.to_vec();
+        let moments: BTreeMap<u32, Instant> = from.iter().copied().collect();
+        let mut open: RoaringBitmap = moments.keys().collect();
         for day in self.days(first, to).into_iter().rev() {
             let parts = self.parts.of_day(day, |part| {
-                let mut here: Vec<(u32, Instant)> = Vec::new();
+                let mut here = RoaringBitmap::new();
                 if !touches(part, first, to) || part.id.first >= size {
                     return Ok(Some((here, Vec::new())));
                 }
                 let Some(head) = self.parts.head(&self.db, part.id)? else { return Ok(None) };
-                let sets: Vec<_> = head.secrets.iter().filter(|(of, _)| wanted.has_outcome(**of)).collect();
-                self.work.add(Of::Bitmaps, sets.len());
-                here.extend(open.iter().filter(|each| sets.iter().any(|(_, set)| set.contains(each.0))));
+                for (_, set) in head.secrets.iter().filter(|(of, _)| wanted.has_outcome(**of)) {
+                    self.work.add(Of::Bitmaps, 1);
+                    here |= &open & set;
+                }
                 let blocks =
                     if here.is_empty() { Some(Vec::new()) } else { self.parts.pages(&self.db, part)? };
                 Ok(blocks.map(|blocks| (here, blocks)))
             })?;
             for (here, blocks) in parts {
                 self.work.add(Of::Blocks, blocks.len());
-                for (secret, from) in here {
-                    let used = blocks.iter().any(|block| {
+                let mut looked_at = 0;
+                for block in blocks {
+                    for secret in shared(&here, block.by_secret().keys()) {
+                        let Some(from) = moments.get(&secret) else { continue };
                         let places = block.by_secret().of_key(secret);
-                        self.work.add(Of::Events, places.len());
                         // The latest first: it is the likeliest.
-                        places.iter().rev().map(|place| *place as usize).any(|place| {
+                        let used = places.iter().rev().map(|place| *place as usize).any(|place| {
+                            looked_at += 1;
                             let time = Instant::from_nanos(block.time(place));
-                            from <= time
+                            *from <= time
                                 && time < to
                                 && wanted.has(block.classes()[place])
                                 && block.index(place) < size
-                        })
-                    });
-                    if used {
-                        found.insert(secret);
+                        });
+                        if used {
+                            found.insert(secret);
+                        }
                     }
                 }
+                self.work.add(Of::Events, looked_at);
             }
-            open.retain(|each| !found.contains(each.0));
+            open -= &found;
         }
         Ok(found)
+    }
+}
+
+/// Those of a set that are among some keys, which ascend: as much work as the fewer of both between the first key and the last.
+fn shared(set: &RoaringBitmap, keys: &[u32]) -> Vec<u32> {
+    let (Some(first), Some(last)) = (keys.first(), keys.last()) else { return Vec::new() };
+    if set.range_cardinality(*first..=*last) > keys.len() as u64 {
+        keys.iter().copied().filter(|key| set.contains(*key)).collect()
+    } else {
+        set.range(*first..=*last).collect()
     }
 }
 

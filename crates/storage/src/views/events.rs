@@ -102,7 +102,8 @@ impl Events {
     ) -> Result<(), StorageError> {
         let parts: Vec<Part> =
             self.directory.get(&day).and_then(|parts| parts.get(range)).unwrap_or_default().to_vec();
-        let mut rows = Vec::with_capacity(parts.iter().map(|part| part.events as usize).sum());
+        let events = parts.iter().fold(0_u32, |sum, part| sum.saturating_add(part.events));
+        let mut rows = Vec::with_capacity(events.min(self.pieces.part_events) as usize);
         for part in &parts {
             if let Some(place) = self.made.iter().position(|(id, _)| *id == part.id) {
                 // Made and replaced in one group: it never gets to the disk.
@@ -121,6 +122,9 @@ impl Events {
             }
             self.replaced.push(part.clone());
         }
+        if rows.len() != events as usize {
+            return Err(corrupt("parts of the events do not have as many as their lines say"));
+        }
         self.put(day, rows, parts.len(), pending);
         Ok(())
     }
@@ -133,7 +137,7 @@ impl Events {
         let mut found = None;
         let (mut highest, mut events) = (0, 0);
         for (count, part) in parts.iter().rev().enumerate() {
-            events += part.events;
+            events = part.events.saturating_add(events);
             if events > self.pieces.part_events {
                 break;
             }
@@ -156,13 +160,13 @@ impl Events {
         let parts = self.directory.get(&day)?;
         let (mut start, mut events) = (0, 0);
         for (place, part) in parts.iter().enumerate() {
-            if place > start && events + part.events > self.pieces.part_events {
+            if place > start && part.events.saturating_add(events) > self.pieces.part_events {
                 if place - start > 1 {
                     return Some(start..place);
                 }
                 (start, events) = (place, 0);
             }
-            events += part.events;
+            events = part.events.saturating_add(events);
         }
         (parts.len() - start > 1).then_some(start..parts.len())
     }
