@@ -1,14 +1,23 @@
 //! Which operation a request asks for. It is settled before the request takes a place at the gate, and whatever is wrong with the
 //! request as such is said here or by validation, so that nothing of it is executed.
 
+use std::sync::{Arc, LazyLock};
+
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition};
 use async_graphql::parser::{Error as ParseError, parse_query};
 use async_graphql::{Positioned, Request, ServerError, Value};
+use quick_cache::sync::Cache;
 
 use crate::failure::{Failure, PARSE_FAILED, VALIDATION_FAILED};
 use crate::{cost, execute, expansion, nesting};
 
 pub use async_graphql::parser::types::OperationType;
+
+/// Documents that were read lately, by their text: dashboards send the same ones, and reading one is a tenth of a small answer.
+static READ: LazyLock<Cache<String, Arc<ExecutableDocument>>> = LazyLock::new(|| Cache::new(READ_MAX));
+/// How many of them are kept; a longer text never is.
+const READ_MAX: usize = 128;
+const READ_BYTES_MAX: usize = 8 << 10;
 
 /// What kind of operation is asked for; the request keeps its parsed text.
 ///
@@ -16,15 +25,26 @@ pub use async_graphql::parser::types::OperationType;
 /// are not given.
 pub fn operation(request: &mut Request) -> Result<OperationType, ServerError> {
     nesting::check(request).map_err(execute::nowhere)?;
-    let document = parse_query(&request.query).map_err(unreadable)?;
+    let document = document(&request.query)?;
     let asked = choose(&document, request.operation_name.as_deref()).map_err(execute::nowhere)?;
     variables(&asked.node, request)?;
     let kind = asked.node.ty;
     expansion::check(&document)
         .and_then(|()| cost::check(&document, &request.variables))
         .map_err(execute::nowhere)?;
-    request.set_parsed_query(document);
+    request.set_parsed_query(ExecutableDocument::clone(&document));
     Ok(kind)
+}
+
+fn document(text: &str) -> Result<Arc<ExecutableDocument>, ServerError> {
+    if let Some(read) = READ.get(text) {
+        return Ok(read);
+    }
+    let document = Arc::new(parse_query(text).map_err(unreadable)?);
+    if text.len() <= READ_BYTES_MAX {
+        READ.insert(text.to_owned(), Arc::clone(&document));
+    }
+    Ok(document)
 }
 
 /// The error of a text that is no document of operations.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use asof_model::{EdgeKind, Effect, Instant, NodeKind, PrivilegeSet, State, Value, glob_matches, is_glob};
 use roaring::RoaringBitmap;
 
-use crate::limits::{HOPS_MAX, MATCHED_MAX, within};
+use crate::limits::{HOPS_MAX, KEPT_MAX, MATCHED_MAX, within};
 use crate::memo::Map;
 use crate::plan::check_at;
 use crate::span::whole;
@@ -38,12 +38,20 @@ impl BlastRadius {
 }
 
 /// What an entitlement says at a moment, where it may decide.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 struct Said {
     denies: bool,
     /// Those of the ones asked about that it gives, or denies.
     privileges: PrivilegeSet,
-    value: Arc<Value>,
+}
+
+/// Which resources an entitlement's scopes match.
+#[derive(Clone)]
+enum Scoped {
+    /// These, which exist.
+    Named(Arc<[u32]>),
+    /// Those that the value's scopes match.
+    Globs(Arc<Value>),
 }
 
 /// What entitlements say, and which of the existing resources a scope matches.
@@ -57,7 +65,7 @@ struct Resources<'k> {
     existing: RoaringBitmap,
     ids: Vec<(u32, Arc<str>)>,
     by_scope: Map<String, Arc<RoaringBitmap>>,
-    by_entitlement: Map<u32, Option<Arc<[u32]>>>,
+    by_entitlement: Map<u32, Scoped>,
     /// How many ordinals the scopes' sets hold.
     matched: u64,
 }
@@ -80,13 +88,11 @@ impl<'k> Resources<'k> {
 
     /// Whether a resource exists.
     fn exists(&mut self, ordinal: u32) -> Result<bool, QueryError> {
-        let node = Node { kind: NodeKind::Resource, ordinal };
-        let known = self.known;
-        if known.surely_stated(node, self.t)? {
-            return Ok(true);
-        }
-        if self.looked.insert(ordinal) && known.exists(node, self.t)? {
-            self.existing.insert(ordinal);
+        if self.looked.insert(ordinal) {
+            let (known, node) = (self.known, Node { kind: NodeKind::Resource, ordinal });
+            if known.surely_stated(node, self.t)? || known.exists(node, self.t)? {
+                self.existing.insert(ordinal);
+            }
         }
         Ok(self.existing.contains(ordinal))
     }
@@ -140,25 +146,22 @@ impl<'k> Resources<'k> {
     }
 
     /// Adds the existing resources that an entitlement's scopes match.
-    fn add(&mut self, ordinal: u32, scopes: &[String], into: &mut RoaringBitmap) -> Result<(), QueryError> {
-        let named = match self.by_entitlement.get(&ordinal) {
-            Some(named) => named.clone(),
+    fn add(&mut self, entitlement: Node, into: &mut RoaringBitmap) -> Result<(), QueryError> {
+        let scoped = match self.by_entitlement.get(&entitlement.ordinal) {
+            Some(scoped) => scoped.clone(),
             None => {
-                let named = self.known.reader().scoped(ordinal)?;
-                self.by_entitlement.insert(ordinal, named.clone());
-                named
+                let scoped = self.scoped(entitlement)?;
+                if self.by_entitlement.len() >= KEPT_MAX {
+                    self.by_entitlement.clear();
+                }
+                self.by_entitlement.insert(entitlement.ordinal, scoped.clone());
+                scoped
             }
         };
-        match named {
-            Some(named) => {
-                for resource in named.iter().copied() {
-                    if !into.contains(resource) && self.exists(resource)? {
-                        into.insert(resource);
-                    }
-                }
-            }
-            None => {
-                for scope in scopes {
+        match scoped {
+            Scoped::Named(resources) => into.extend(resources.iter()),
+            Scoped::Globs(value) => {
+                for scope in value.entitlement().map(|said| said.scopes.as_slice()).unwrap_or_default() {
                     *into |= &*self.matching(scope)?;
                 }
             }
@@ -166,10 +169,26 @@ impl<'k> Resources<'k> {
         Ok(())
     }
 
+    fn scoped(&mut self, entitlement: Node) -> Result<Scoped, QueryError> {
+        if let Some(named) = self.known.reader().scoped(entitlement.ordinal)? {
+            let mut existing = Vec::with_capacity(named.len());
+            for resource in named.iter() {
+                if self.exists(*resource)? {
+                    existing.push(*resource);
+                }
+            }
+            return Ok(Scoped::Named(existing.into()));
+        }
+        match self.known.state(Key::Node(entitlement), self.t)? {
+            State::Value(value) => Ok(Scoped::Globs(value)),
+            _ => Ok(Scoped::Named(Arc::default())),
+        }
+    }
+
     /// What an entitlement says about the privileges; `None`: nothing that counts.
     fn said(&mut self, node: Node) -> Result<Option<Said>, QueryError> {
         if let Some(said) = self.said.get(&node.ordinal) {
-            return Ok(said.clone());
+            return Ok(*said);
         }
         let state = self.known.state(Key::Node(node), self.t)?;
         let value = if let State::Value(value) = state { Some(value) } else { None };
@@ -179,36 +198,38 @@ impl<'k> Resources<'k> {
             // No action is asked about, and it may hold: such denials do not count then.
             let counts = !denies || !of.conditional && of.actions.is_empty();
             let privileges = sets::both(self.asked, of.privileges);
-            (counts && privileges != PrivilegeSet::EMPTY).then_some(Said { denies, privileges, value })
+            (counts && privileges != PrivilegeSet::EMPTY).then_some(Said { denies, privileges })
         });
-        self.said.insert(node.ordinal, said.clone());
+        if self.said.len() >= KEPT_MAX {
+            self.said.clear();
+        }
+        self.said.insert(node.ordinal, said);
         Ok(said)
     }
 
     /// Those on which an identity as itself may hold one of the privileges.
     fn allowed(&mut self, identity: Node) -> Result<RoaringBitmap, QueryError> {
-        let mut bundle: Vec<(u32, Said)> = Vec::new();
+        let mut bundle: Vec<(Node, Said)> = Vec::new();
         for j in self.known.bundle(identity.ordinal, self.t, &mut whole())?.iter() {
             let member = Node { ordinal: *j, ..identity };
             let held =
                 self.known.follow_over(EdgeKind::Holds, member, Direction::Out, self.t, &mut whole())?;
             for node in held {
-                bundle.extend(self.said(node)?.map(|said| (node.ordinal, said)));
+                bundle.extend(self.said(node)?.map(|said| (node, said)));
             }
         }
         let mut all = RoaringBitmap::new();
         let denied = bundle.iter().any(|(_, said)| said.denies);
         for privilege in self.asked.iter() {
             let (mut allowed, mut denied_here) = (RoaringBitmap::new(), RoaringBitmap::new());
-            for (ordinal, said) in bundle.iter().filter(|(_, said)| said.privileges.contains(privilege)) {
-                let scopes = said.value.entitlement().map(|said| said.scopes.as_slice()).unwrap_or_default();
+            for (entitlement, said) in bundle.iter().filter(|(_, said)| said.privileges.contains(privilege)) {
                 // Without denials it is one union.
                 let into = match (denied, said.denies) {
                     (false, _) => &mut all,
                     (true, false) => &mut allowed,
                     (true, true) => &mut denied_here,
                 };
-                self.add(*ordinal, scopes, into)?;
+                self.add(*entitlement, into)?;
             }
             all |= allowed - denied_here;
         }

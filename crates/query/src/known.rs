@@ -11,7 +11,7 @@ use crate::limits::{ENTRIES_MAX, KEPT_MAX, Tuning, within};
 use crate::memo::{Cache, Memo};
 use crate::span::{look, narrow, same_state, whole};
 use crate::unused::{Pair, UnusedKey};
-use crate::{BLOCK, Direction, Edge, Entitlements, Key, Node, QueryError, Reader, StatedSince, Text};
+use crate::{Direction, Edge, Entitlements, Key, Node, QueryError, Reader, StatedSince, Text};
 
 /// An entitlement that an identity itself HOLDS in force, of either effect.
 #[derive(Debug, Clone)]
@@ -64,9 +64,9 @@ pub struct Known {
     pub(crate) vouched: Memo<(u32, u8, Option<u32>), bool>,
     pub(crate) dead: Memo<(u32, bool), bool>,
     pub(crate) unused: Cache<UnusedKey, Arc<[Pair]>>,
-    stated: Cache<(NodeKind, u32), Option<StatedSince>>,
-    deaths: Cache<u32, Option<StatedSince>>,
-    succeeded: Cache<Interval, Option<Arc<RoaringBitmap>>>,
+    pub(crate) stated: Cache<(NodeKind, u32), Option<StatedSince>>,
+    pub(crate) deaths: Cache<u32, Option<StatedSince>>,
+    pub(crate) succeeded: Cache<Interval, Option<Arc<RoaringBitmap>>>,
 }
 
 impl Known {
@@ -149,17 +149,22 @@ impl Known {
 
     /// Some statement on the node is no PUT.
     pub(crate) fn may_be_deleted(&self, node: Node) -> Result<bool, QueryError> {
-        let Some(ended) = self.ended.get(usize::from(node.kind.number()).saturating_sub(1)) else {
-            return Ok(true);
+        Ok(self.ended(node.kind)?.is_none_or(|ended| ended.contains(node.ordinal)))
+    }
+
+    /// Nodes of a kind with a statement that is no PUT; `None`: it may be any.
+    pub(crate) fn ended(&self, kind: NodeKind) -> Result<Option<&Arc<RoaringBitmap>>, QueryError> {
+        let Some(ended) = self.ended.get(usize::from(kind.number()).saturating_sub(1)) else {
+            return Ok(None);
         };
         let ended = match ended.get() {
             Some(ended) => ended,
             None => {
-                let read = self.reader.ever_ended(node.kind)?;
+                let read = self.reader.ever_ended(kind)?;
                 ended.get_or_init(|| read)
             }
         };
-        Ok(ended.as_ref().is_none_or(|ended| ended.contains(node.ordinal)))
+        Ok(ended.as_ref())
     }
 
     /// Whether groups or denials may decide about an identity.
@@ -230,64 +235,6 @@ impl Known {
             State::Value(_) => true,
             State::Deleted => include_deleted,
             State::Never => self.reader.discovered(node)?.is_some_and(|since| since <= t),
-        })
-    }
-
-    /// Whether what is kept of a block of nodes says that one is stated at T and never deleted; where it does not, only a
-    /// closer look tells.
-    pub(crate) fn surely_stated(&self, node: Node, t: Instant) -> Result<bool, QueryError> {
-        let block = self.stated_block(node.kind, node.ordinal / BLOCK)?;
-        Ok(self.stated_in(block.as_ref(), node.ordinal, t) && !self.may_be_deleted(node)?)
-    }
-
-    /// The ones of these, which are in order of their ordinals.
-    pub(crate) fn surely_stated_of(
-        &self,
-        kind: NodeKind,
-        scope: &RoaringBitmap,
-        t: Instant,
-    ) -> Result<RoaringBitmap, QueryError> {
-        let (mut found, mut block) = (Vec::new(), None);
-        for ordinal in scope {
-            let number = ordinal / BLOCK;
-            if block.as_ref().is_none_or(|(last, _)| *last != number) {
-                self.reader.check()?;
-                block = Some((number, self.stated_block(kind, number)?));
-            }
-            if self.stated_in(block.as_ref().and_then(|block| block.1.as_ref()), ordinal, t)
-                && !self.may_be_deleted(Node { kind, ordinal })?
-            {
-                found.push(ordinal);
-            }
-        }
-        // Ascending like the scope: appending does not fail.
-        Ok(RoaringBitmap::from_sorted_iter(found).unwrap_or_default())
-    }
-
-    fn stated_block(&self, kind: NodeKind, block: u32) -> Result<Option<StatedSince>, QueryError> {
-        self.stated.get((kind, block), |_| 0, || self.reader.stated_since(kind, block))
-    }
-
-    fn stated_in(&self, block: Option<&StatedSince>, ordinal: u32, t: Instant) -> bool {
-        let stated = block.and_then(|block| block.get((ordinal % BLOCK) as usize));
-        stated.is_some_and(|(since, index)| *since <= t && *index < self.size())
-    }
-
-    /// From when on a secret is dead for good, while before it never is (FOREVER: it never is at all), where that is kept
-    /// and holds for the first K records.
-    pub(crate) fn dies(&self, secret: u32) -> Result<Option<Instant>, QueryError> {
-        let number = secret / BLOCK;
-        let block = self.deaths.get(number, |_| 0, || self.reader.deaths(number))?;
-        let of_secret = block.as_ref().and_then(|block| block.get((secret % BLOCK) as usize));
-        Ok(of_secret.filter(|(_, index)| *index < self.size()).map(|(dies, _)| *dies))
-    }
-
-    /// Secrets with a SUCCESS observation in the interval, where what is kept tells.
-    pub(crate) fn secrets_in_use(&self, during: Interval) -> Result<Option<Arc<RoaringBitmap>>, QueryError> {
-        let weight =
-            |used: &Option<Arc<RoaringBitmap>>| used.as_ref().map_or(0, |used| used.len() as usize / 64);
-        self.succeeded.get(during, weight, || {
-            Ok(self.reader.secrets_used(crate::used::successes(), during)?.map(Arc::new))
         })
     }
 

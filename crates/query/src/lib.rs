@@ -32,6 +32,7 @@ mod secrets;
 mod seen;
 mod sets;
 mod span;
+mod stated;
 #[cfg(test)]
 mod tests;
 mod text;

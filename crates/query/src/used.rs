@@ -302,10 +302,9 @@ impl Watch for UsedDead {
         let last = Instant::from_nanos(self.window.to.nanos().saturating_sub(1));
         // Those that are dead at the end have been so from some moment on; of others only a closer look tells.
         let (mut dead, mut open) = (Vec::new(), RoaringBitmap::new());
-        for ordinal in scope {
-            known.reader().check()?;
+        for (ordinal, dies) in known.dying(scope)? {
             if !self.survivors
-                && let Some(dies) = known.dies(ordinal)?
+                && let Some(dies) = dies
             {
                 let counts = if dies == Instant::BEGINNING { dies } else { dies.plus(self.grace) };
                 if dies <= last {
@@ -313,6 +312,7 @@ impl Watch for UsedDead {
                 }
                 continue;
             }
+            known.reader().check()?;
             let is_dead =
                 |at: Instant, span: &mut Interval| known.dead_or_survivor(ordinal, self.survivors, at, span);
             let mut alive_to = self.window.to;

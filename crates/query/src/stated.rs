@@ -1,0 +1,79 @@
+//! What is kept of many nodes at once: since when they exist, and from when on secrets are dead.
+
+use std::sync::Arc;
+
+use asof_model::{Instant, Interval, NodeKind};
+use roaring::RoaringBitmap;
+
+use crate::{BLOCK, Known, Node, QueryError, StatedSince};
+
+impl Known {
+    /// Whether what is kept of a block of nodes says that one is stated at T and never deleted; where it does not, only a
+    /// closer look tells.
+    pub(crate) fn surely_stated(&self, node: Node, t: Instant) -> Result<bool, QueryError> {
+        let block = self.stated_block(node.kind, node.ordinal / BLOCK)?;
+        Ok(self.stated_in(block.as_ref(), node.ordinal, t) && !self.may_be_deleted(node)?)
+    }
+
+    /// The ones of these, which are in order of their ordinals.
+    pub(crate) fn surely_stated_of(
+        &self,
+        kind: NodeKind,
+        scope: &RoaringBitmap,
+        t: Instant,
+    ) -> Result<RoaringBitmap, QueryError> {
+        let (mut found, mut block) = (Vec::new(), None);
+        for ordinal in scope {
+            let number = ordinal / BLOCK;
+            if block.as_ref().is_none_or(|(last, _)| *last != number) {
+                self.reader().check()?;
+                block = Some((number, self.stated_block(kind, number)?));
+            }
+            if self.stated_in(block.as_ref().and_then(|block| block.1.as_ref()), ordinal, t) {
+                found.push(ordinal);
+            }
+        }
+        if found.is_empty() {
+            return Ok(RoaringBitmap::new());
+        }
+        let Some(ended) = self.ended(kind)? else { return Ok(RoaringBitmap::new()) };
+        // Ascending like the scope: appending does not fail.
+        Ok(RoaringBitmap::from_sorted_iter(found).unwrap_or_default() - &**ended)
+    }
+
+    fn stated_block(&self, kind: NodeKind, block: u32) -> Result<Option<StatedSince>, QueryError> {
+        self.stated.get((kind, block), |_| 0, || self.reader().stated_since(kind, block))
+    }
+
+    fn stated_in(&self, block: Option<&StatedSince>, ordinal: u32, t: Instant) -> bool {
+        let stated = block.and_then(|block| block.get((ordinal % BLOCK) as usize));
+        stated.is_some_and(|(since, index)| *since <= t && *index < self.size())
+    }
+
+    /// Secrets, in order, each with from when on it is dead for good, while before it never is (FOREVER: it never is at all),
+    /// where that is kept and holds for the first K records.
+    pub(crate) fn dying(&self, scope: &RoaringBitmap) -> Result<Vec<(u32, Option<Instant>)>, QueryError> {
+        let (mut found, mut block) = (Vec::with_capacity(scope.len() as usize), None);
+        for secret in scope {
+            let number = secret / BLOCK;
+            if block.as_ref().is_none_or(|(last, _)| *last != number) {
+                self.reader().check()?;
+                let deaths = self.deaths.get(number, |_| 0, || self.reader().deaths(number))?;
+                block = Some((number, deaths));
+            }
+            let deaths = block.as_ref().and_then(|block| block.1.as_ref());
+            let of_secret = deaths.and_then(|deaths| deaths.get((secret % BLOCK) as usize));
+            found.push((secret, of_secret.filter(|(_, index)| *index < self.size()).map(|(dies, _)| *dies)));
+        }
+        Ok(found)
+    }
+
+    /// Secrets with a SUCCESS observation in the interval, where what is kept tells.
+    pub(crate) fn secrets_in_use(&self, during: Interval) -> Result<Option<Arc<RoaringBitmap>>, QueryError> {
+        let weight =
+            |used: &Option<Arc<RoaringBitmap>>| used.as_ref().map_or(0, |used| used.len() as usize / 64);
+        self.succeeded.get(during, weight, || {
+            Ok(self.reader().secrets_used(crate::used::successes(), during)?.map(Arc::new))
+        })
+    }
+}
