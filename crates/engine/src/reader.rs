@@ -15,7 +15,7 @@ use asof_storage::{
     Axis, EventScan, Members, NodeKey, STATED_BLOCK, Space, StorageError, Store, StoredEvent, TimelineKey,
     UsedWith, Wanted,
 };
-use asof_temporal::{EdgeList, Member};
+use asof_temporal::{EdgeList, Member, Terms};
 use roaring::RoaringBitmap;
 
 use crate::gate::Cancel;
@@ -153,8 +153,8 @@ impl Reader for StoreReader {
         self.store.stated_since(kind, block).map(Some).map_err(failed)
     }
 
-    fn scoped(&self, entitlement: u32) -> Result<Option<Arc<[u32]>>, QueryError> {
-        self.store.scoped(entitlement).map_err(failed)
+    fn terms(&self, block: u32) -> Result<Option<Arc<[Terms]>>, QueryError> {
+        self.store.terms(block).map(Some).map_err(failed)
     }
 
     fn ever_ended(&self, kind: NodeKind) -> Result<Option<Arc<RoaringBitmap>>, QueryError> {

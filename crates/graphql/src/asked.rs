@@ -1,5 +1,6 @@
 //! The request that is being answered: its session, and the points that its fields speak of.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use asof_engine::{Point, PointRequest, Session};
@@ -11,16 +12,29 @@ use async_graphql::{Context, Name, ScalarType, SimpleObject, Value};
 
 use crate::failure::{Failure, INTERNAL, Under as _};
 use crate::input::At;
-use crate::limits::PAGE_SIZE;
+use crate::limits::{COUNTED_ENTRIES, PAGE_SIZE};
 use crate::scalars::{DateTime, Long};
 
 /// What every resolver finds in its context.
 pub(crate) struct Asked {
     pub(crate) session: Arc<Session>,
     pub(crate) tenant: String,
+    /// Entries of counted lists that were made; nobody counts where the answer is counted field by field.
+    pub(crate) made: Option<Arc<AtomicU64>>,
 }
 
 impl Asked {
+    /// So many entries of a list were made. An error where they are more than go uncounted: what is asked is then asked again,
+    /// and counted.
+    pub(crate) fn made(&self, entries: usize) -> Result<(), Failure> {
+        let Some(made) = &self.made else { return Ok(()) };
+        let before = made.fetch_add(entries as u64, Ordering::Relaxed);
+        if before.saturating_add(entries as u64) <= COUNTED_ENTRIES {
+            return Ok(());
+        }
+        Err(Failure::new(INTERNAL, "the answer is to be counted"))
+    }
+
     pub(crate) fn of<'a>(context: &Context<'a>) -> Result<&'a Self, Failure> {
         context.data::<Self>().map_err(|_| Failure::new(INTERNAL, "the request has no session"))
     }

@@ -28,7 +28,7 @@ mod scalars;
 mod state;
 mod subscription;
 
-use async_graphql::{EmptyMutation, SDLExportOptions};
+use async_graphql::{EmptyMutation, SDLExportOptions, SchemaBuilder};
 
 pub use execute::{execute, execute_within, is_request_error, refusal};
 pub use limits::SLOW_AFTER;
@@ -40,11 +40,17 @@ pub struct Schema(async_graphql::Schema<query::Query, EmptyMutation, subscriptio
 
 /// Builds the schema.
 pub fn schema() -> Schema {
-    let schema = async_graphql::Schema::build(query::Query, EmptyMutation, subscription::Subscription)
-        .extension(bounds::Bounds)
+    Schema(build().extension(bounds::Bounds).finish())
+}
+
+/// The same without a count of what an answer comes to.
+fn uncounted() -> Schema {
+    Schema(build().finish())
+}
+
+fn build() -> SchemaBuilder<query::Query, EmptyMutation, subscription::Subscription> {
+    async_graphql::Schema::build(query::Query, EmptyMutation, subscription::Subscription)
         .limit_recursive_depth(limits::NESTING)
-        .finish();
-    Schema(schema)
 }
 
 /// The schema's text, as it is kept in `schema/asof.graphql`.

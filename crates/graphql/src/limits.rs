@@ -14,6 +14,8 @@ pub(crate) const COMPLEXITY: u64 = 20_000_000;
 pub(crate) const RESULT_BYTES: u64 = 64 << 20;
 /// Members of all objects of an answer: each takes some memory, however short it is.
 pub(crate) const RESULT_VALUES: u64 = 2_000_000;
+/// Entries of lists that are counted as a whole, up to which an answer is not counted field by field.
+pub(crate) const COUNTED_ENTRIES: u64 = 20_000;
 /// Nesting of brackets in a request's text, and in its variables: reading them takes stack, some 30 KiB a level.
 pub(crate) const NESTING: usize = 32;
 /// How long a step of a subscription may take.

@@ -251,6 +251,7 @@ node!(
             let wants = |field| ahead.field(field).exists();
             let told = query::Told { held_since: wants("heldSince"), last_used: wants("lastUsed") };
             let found = moment.known.unused(moment.at(), self.0.node, &filter, told)?;
+            Asked::of(context)?.made(found.len())?;
             found.iter().map(|unused| UnusedPrivilege::show(unused, moment)).collect()
         }
 

@@ -1,17 +1,20 @@
 //! Who and what is reached from an identity, a secret or a workload.
 
 use std::collections::BTreeSet;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use asof_model::{EdgeKind, Effect, Instant, NodeKind, PrivilegeSet, State, Value, glob_matches, is_glob};
+use asof_model::{EdgeKind, Effect, Instant, NodeKind, PrivilegeSet, glob_matches, is_glob};
+use asof_temporal::NONE;
 use roaring::RoaringBitmap;
 
 use crate::limits::{HOPS_MAX, KEPT_MAX, MATCHED_MAX, within};
 use crate::memo::Map;
 use crate::plan::check_at;
 use crate::span::whole;
+use crate::terms::TermsAt;
 use crate::walk::identity;
-use crate::{Direction, Key, Known, Node, QueryError, sets};
+use crate::{BLOCK, Direction, Key, Known, Node, QueryError, StatedSince, sets};
 
 /// The identities and existing resources reached, each with its distance; by distance, then first appearance.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -37,21 +40,17 @@ impl BlastRadius {
     }
 }
 
+/// Up to so many are added to a set one by one: to add a set, both are gone through as a whole.
+const FEW: u64 = 256;
+
 /// What an entitlement says at a moment, where it may decide.
 #[derive(Clone, Copy)]
 struct Said {
     denies: bool,
     /// Those of the ones asked about that it gives, or denies.
     privileges: PrivilegeSet,
-}
-
-/// Which resources an entitlement's scopes match.
-#[derive(Clone)]
-enum Scoped {
-    /// These, which exist.
-    Named(Arc<[u32]>),
-    /// Those that the value's scopes match.
-    Globs(Arc<Value>),
+    /// The one resource that its scopes name; [`NONE`]: those that the scopes of its value match.
+    resource: u32,
 }
 
 /// What entitlements say, and which of the existing resources a scope matches.
@@ -60,12 +59,13 @@ struct Resources<'k> {
     t: Instant,
     asked: PrivilegeSet,
     said: Map<u32, Option<Said>>,
+    terms: TermsAt<'k>,
+    stated: Map<u32, Option<StatedSince>>,
     /// Those that were looked at, and those of them that exist.
     looked: RoaringBitmap,
     existing: RoaringBitmap,
     ids: Vec<(u32, Arc<str>)>,
     by_scope: Map<String, Arc<RoaringBitmap>>,
-    by_entitlement: Map<u32, Scoped>,
     /// How many ordinals the scopes' sets hold.
     matched: u64,
 }
@@ -77,11 +77,12 @@ impl<'k> Resources<'k> {
             t,
             asked,
             said: Map::default(),
+            terms: TermsAt::new(known, t),
+            stated: Map::default(),
             looked: RoaringBitmap::new(),
             existing: RoaringBitmap::new(),
             ids: Vec::new(),
             by_scope: Map::default(),
-            by_entitlement: Map::default(),
             matched: 0,
         }
     }
@@ -90,7 +91,12 @@ impl<'k> Resources<'k> {
     fn exists(&mut self, ordinal: u32) -> Result<bool, QueryError> {
         if self.looked.insert(ordinal) {
             let (known, node) = (self.known, Node { kind: NodeKind::Resource, ordinal });
-            if known.surely_stated(node, self.t)? || known.exists(node, self.t)? {
+            let stated = match self.stated.entry(ordinal / BLOCK) {
+                Entry::Occupied(kept) => kept.into_mut(),
+                Entry::Vacant(none) => none.insert(known.stated_block(node.kind, ordinal / BLOCK)?),
+            };
+            let sure = known.stated_in(stated.as_ref(), ordinal, self.t) && !known.may_be_deleted(node)?;
+            if sure || known.exists(node, self.t)? {
                 self.existing.insert(ordinal);
             }
         }
@@ -146,59 +152,41 @@ impl<'k> Resources<'k> {
     }
 
     /// Adds the existing resources that an entitlement's scopes match.
-    fn add(&mut self, entitlement: Node, into: &mut RoaringBitmap) -> Result<(), QueryError> {
-        let scoped = match self.by_entitlement.get(&entitlement.ordinal) {
-            Some(scoped) => scoped.clone(),
-            None => {
-                let scoped = self.scoped(entitlement)?;
-                if self.by_entitlement.len() >= KEPT_MAX {
-                    self.by_entitlement.clear();
-                }
-                self.by_entitlement.insert(entitlement.ordinal, scoped.clone());
-                scoped
+    fn add(&mut self, entitlement: Node, said: Said, into: &mut RoaringBitmap) -> Result<(), QueryError> {
+        if said.resource != NONE {
+            if self.exists(said.resource)? {
+                into.insert(said.resource);
             }
-        };
-        match scoped {
-            Scoped::Named(resources) => into.extend(resources.iter()),
-            Scoped::Globs(value) => {
-                for scope in value.entitlement().map(|said| said.scopes.as_slice()).unwrap_or_default() {
-                    *into |= &*self.matching(scope)?;
-                }
-            }
+            return Ok(());
+        }
+        let state = self.known.state(Key::Node(entitlement), self.t)?;
+        let of = state.value().and_then(|value| value.entitlement());
+        for scope in of.map(|said| said.scopes.as_slice()).unwrap_or_default() {
+            *into |= &*self.matching(scope)?;
         }
         Ok(())
     }
 
-    fn scoped(&mut self, entitlement: Node) -> Result<Scoped, QueryError> {
-        if let Some(named) = self.known.reader().scoped(entitlement.ordinal)? {
-            let mut existing = Vec::with_capacity(named.len());
-            for resource in named.iter() {
-                if self.exists(*resource)? {
-                    existing.push(*resource);
-                }
-            }
-            return Ok(Scoped::Named(existing.into()));
-        }
-        match self.known.state(Key::Node(entitlement), self.t)? {
-            State::Value(value) => Ok(Scoped::Globs(value)),
-            _ => Ok(Scoped::Named(Arc::default())),
-        }
-    }
-
     /// What an entitlement says about the privileges; `None`: nothing that counts.
     fn said(&mut self, node: Node) -> Result<Option<Said>, QueryError> {
+        // No action is asked about, and it may hold: such denials do not count then.
+        let asked = self.asked;
+        let said = |denies: bool, for_some: bool, privileges: PrivilegeSet, resource: u32| {
+            let privileges = sets::both(asked, privileges);
+            let counts = !(denies && for_some) && privileges != PrivilegeSet::EMPTY;
+            counts.then_some(Said { denies, privileges, resource })
+        };
+        if let Some(terms) = self.terms.of(node.ordinal)? {
+            let for_some = terms.conditional || terms.by_actions;
+            return Ok(said(terms.denies, for_some, terms.privileges, terms.resource));
+        }
         if let Some(said) = self.said.get(&node.ordinal) {
             return Ok(*said);
         }
         let state = self.known.state(Key::Node(node), self.t)?;
-        let value = if let State::Value(value) = state { Some(value) } else { None };
-        let said = value.and_then(|value| {
-            let of = value.entitlement()?;
-            let denies = of.effect == Effect::Deny;
-            // No action is asked about, and it may hold: such denials do not count then.
-            let counts = !denies || !of.conditional && of.actions.is_empty();
-            let privileges = sets::both(self.asked, of.privileges);
-            (counts && privileges != PrivilegeSet::EMPTY).then_some(Said { denies, privileges })
+        let said = state.value().and_then(|value| value.entitlement()).and_then(|of| {
+            let for_some = of.conditional || !of.actions.is_empty();
+            said(of.effect == Effect::Deny, for_some, of.privileges, NONE)
         });
         if self.said.len() >= KEPT_MAX {
             self.said.clear();
@@ -229,7 +217,7 @@ impl<'k> Resources<'k> {
                     (true, false) => &mut allowed,
                     (true, true) => &mut denied_here,
                 };
-                self.add(*entitlement, into)?;
+                self.add(*entitlement, *said, into)?;
             }
             all |= allowed - denied_here;
         }
@@ -274,27 +262,27 @@ impl Known {
             return Ok(BlastRadius::default());
         }
         let (starters, distance) = self.starters(start, t, max_hops)?;
-        let near = self.reach(&starters, distance, t, max_hops)?;
-        let mut acting: BTreeSet<_> = starters.into_iter().map(|starter| (distance, starter)).collect();
-        for (node, hops) in &near {
-            if *hops < max_hops {
-                self.reader().check()?;
-                for k in
-                    self.follow_over(EdgeKind::CanAssume, identity(*node), Direction::Out, t, &mut whole())?
-                {
-                    acting.extend(near.get(&k.ordinal).map(|hops| (*hops, k.ordinal)));
-                }
+        let mut assumable = RoaringBitmap::new();
+        let near = self.reach_over(&starters, distance, t, max_hops, |kind, k| {
+            if kind == EdgeKind::CanAssume {
+                assumable.insert(k);
             }
-        }
+        })?;
+        let mut acting: BTreeSet<_> = starters.into_iter().map(|starter| (distance, starter)).collect();
+        acting.extend(assumable.iter().filter_map(|k| near.get(&k).map(|hops| (*hops, k))));
         let asked = sets::both(privileges.unwrap_or_else(sets::held), sets::held());
         let mut found = Resources::at(self, t, asked);
         let mut touched = RoaringBitmap::new();
         let mut resources = Vec::new();
         for (hops, j) in acting {
             self.reader().check()?;
-            let allowed = found.allowed(identity(j))? - &touched;
-            resources.extend(allowed.iter().map(|ordinal| (hops, ordinal)));
-            touched |= allowed;
+            let allowed = found.allowed(identity(j))?;
+            if allowed.len() <= FEW {
+                resources.extend(allowed.iter().filter(|one| touched.insert(*one)).map(|one| (hops, one)));
+            } else {
+                resources.extend((&allowed - &touched).iter().map(|ordinal| (hops, ordinal)));
+                touched |= allowed;
+            }
         }
         let mut identities: Vec<(u32, u32)> =
             near.into_iter().map(|(ordinal, hops)| (hops, ordinal)).collect();

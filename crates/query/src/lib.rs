@@ -33,6 +33,7 @@ mod seen;
 mod sets;
 mod span;
 mod stated;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use asof_model::{
     EdgeKind, Instant, Interval, NodeKind, Observation, Outcome, Privilege, PrivilegeSet, Statement, Timeline,
 };
-use asof_temporal::{EdgeList, End};
+use asof_temporal::{EdgeList, End, Terms};
 use roaring::RoaringBitmap;
 
 use crate::QueryError;
@@ -278,10 +278,10 @@ pub trait Reader: Send + Sync {
         Ok(None)
     }
 
-    /// The resources that the scopes of an entitlement name, where every statement on it that gives scopes gives the same
-    /// ones, all of them ids of resources: whenever its state is a value, these are what it is on. `None` in every other case.
-    fn scoped(&self, entitlement: u32) -> Result<Option<Arc<[u32]>>, QueryError> {
-        let _ = entitlement;
+    /// What each of [`BLOCK`] entitlements says whenever it says anything, where that is simple. `None`: nothing is kept that
+    /// would tell.
+    fn terms(&self, block: u32) -> Result<Option<Arc<[Terms]>>, QueryError> {
+        let _ = block;
         Ok(None)
     }
 

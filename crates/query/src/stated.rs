@@ -5,17 +5,11 @@ use std::sync::Arc;
 use asof_model::{Instant, Interval, NodeKind};
 use roaring::RoaringBitmap;
 
-use crate::{BLOCK, Known, Node, QueryError, StatedSince};
+use crate::{BLOCK, Known, QueryError, StatedSince};
 
 impl Known {
-    /// Whether what is kept of a block of nodes says that one is stated at T and never deleted; where it does not, only a
-    /// closer look tells.
-    pub(crate) fn surely_stated(&self, node: Node, t: Instant) -> Result<bool, QueryError> {
-        let block = self.stated_block(node.kind, node.ordinal / BLOCK)?;
-        Ok(self.stated_in(block.as_ref(), node.ordinal, t) && !self.may_be_deleted(node)?)
-    }
-
-    /// The ones of these, which are in order of their ordinals.
+    /// Those of a scope of which what is kept of their blocks says that they are stated at T and never deleted; of the others only
+    /// a closer look tells.
     pub(crate) fn surely_stated_of(
         &self,
         kind: NodeKind,
@@ -41,11 +35,13 @@ impl Known {
         Ok(RoaringBitmap::from_sorted_iter(found).unwrap_or_default() - &**ended)
     }
 
-    fn stated_block(&self, kind: NodeKind, block: u32) -> Result<Option<StatedSince>, QueryError> {
+    /// Since when the nodes of a block are stated, where that is kept.
+    pub(crate) fn stated_block(&self, kind: NodeKind, block: u32) -> Result<Option<StatedSince>, QueryError> {
         self.stated.get((kind, block), |_| 0, || self.reader().stated_since(kind, block))
     }
 
-    fn stated_in(&self, block: Option<&StatedSince>, ordinal: u32, t: Instant) -> bool {
+    /// Whether a block says that a node of it is stated at T, unless it was ever deleted.
+    pub(crate) fn stated_in(&self, block: Option<&StatedSince>, ordinal: u32, t: Instant) -> bool {
         let stated = block.and_then(|block| block.get((ordinal % BLOCK) as usize));
         stated.is_some_and(|(since, index)| *since <= t && *index < self.size())
     }

@@ -5,17 +5,20 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use asof_model::{
-    Effect, EntitlementValue, Instant, Interval, NodeKind, Outcome, Privilege, PrivilegeSet, glob_matches,
+    EdgeKind, Effect, EntitlementValue, Instant, Interval, NodeKind, Outcome, Privilege, PrivilegeSet, State,
+    Value, glob_matches,
 };
+use asof_temporal::NONE;
 use foldhash::fast::FixedState;
 use roaring::RoaringBitmap;
 
-use crate::known::Held;
 use crate::limits::keep;
 use crate::on::speaks_of;
 use crate::span::whole;
+use crate::terms::TermsAt;
 use crate::used::may_use;
-use crate::{Classes, Event, EventAxis, Known, Node, QueryError, UnusedWhere, Use, sets};
+use crate::walk::identity;
+use crate::{Classes, Direction, Event, EventAxis, Key, Known, Node, QueryError, UnusedWhere, Use, sets};
 
 /// A privilege that could be taken away.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,8 +50,18 @@ impl Told {
 /// A held entitlement and a privilege of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Pair {
-    held: Held,
+    entitlement: Node,
     privilege: Privilege,
+    on: On,
+}
+
+/// What a pair is on.
+#[derive(Debug, Clone)]
+enum On {
+    /// One resource, by whatever action.
+    One(u32),
+    /// What the entitlement's value says.
+    Value(Arc<Value>),
 }
 
 /// Whose unused pairs, at which T, of which privileges, in which window.
@@ -71,27 +84,41 @@ impl Known {
         by: Use,
         used: &mut impl FnMut(Pair),
     ) -> Result<(), QueryError> {
-        // Most pairs are of entitlements that never had a scope that matches: no text of theirs is looked at.
+        // Ordinals alone decide about most.
+        for pair in open.extract_if(.., |pair| match pair.on {
+            On::One(own) => {
+                may_use(by.privilege, pair.privilege) && by.resource.is_none_or(|resource| resource == own)
+            }
+            On::Value(_) => false,
+        }) {
+            used(pair);
+        }
+        if open.iter().all(|pair| matches!(pair.on, On::One(_))) {
+            return Ok(());
+        }
+        // Most others are of entitlements that never had a scope that matches: no text of theirs is looked at.
         let matching = match by.resource {
             Some(resource) => self.scoped_on(resource)?,
             None => None,
         };
         let never = |pair: &Pair| {
-            matching.as_ref().is_some_and(|matching| {
-                matching.binary_search_by_key(&pair.held.node.ordinal, |each| each.0).is_err()
-            })
+            matches!(pair.on, On::One(_))
+                || matching.as_ref().is_some_and(|matching| {
+                    matching.binary_search_by_key(&pair.entitlement.ordinal, |each| each.0).is_err()
+                })
         };
         if open.iter().all(never) {
             return Ok(());
         }
         let resource = self.id_of(NodeKind::Resource, by.resource)?;
         let action = by.action.map(|text| self.text(text)).transpose()?;
-        let uses = |pair: &Pair| {
-            may_use(by.privilege, pair.privilege)
-                && !never(pair)
-                && pair.held.value.entitlement().is_some_and(|said| {
+        let uses = |pair: &Pair| match &pair.on {
+            On::Value(value) if may_use(by.privilege, pair.privilege) && !never(pair) => {
+                value.entitlement().is_some_and(|said| {
                     on_its_resource(said, resource.as_deref()) && speaks_of(said, action.as_deref())
                 })
+            }
+            _ => false,
         };
         for pair in open.extract_if(.., |pair| uses(pair)) {
             used(pair);
@@ -141,6 +168,25 @@ impl Known {
         Ok(())
     }
 
+    /// What an entitlement allows at a moment, and on what; `None` where it is no ALLOW.
+    fn allow(
+        &self,
+        entitlement: Node,
+        terms: &mut TermsAt<'_>,
+        t: Instant,
+    ) -> Result<Option<(PrivilegeSet, On)>, QueryError> {
+        if let Some(terms) = terms.of(entitlement.ordinal)?
+            && terms.resource != NONE
+            && !terms.by_actions
+        {
+            return Ok((!terms.denies).then_some((terms.privileges, On::One(terms.resource))));
+        }
+        let State::Value(value) = self.state(Key::Node(entitlement), t)? else { return Ok(None) };
+        let said = value.entitlement().filter(|said| said.effect == Effect::Allow);
+        let privileges = said.map(|said| said.privileges);
+        Ok(privileges.map(|privileges| (privileges, On::Value(value))))
+    }
+
     fn read_unused(
         &self,
         identities: &[u32],
@@ -149,14 +195,17 @@ impl Known {
         window: Interval,
     ) -> Result<Vec<Vec<Pair>>, QueryError> {
         let mut open: Vec<Vec<Pair>> = Vec::with_capacity(identities.len());
+        let mut terms = TermsAt::new(self, t);
         for i in identities {
             self.reader().check()?;
             let mut own = Vec::new();
-            for held in self.held(*i, t, &mut whole())?.iter() {
-                let said = held.value.entitlement().filter(|said| said.effect == Effect::Allow);
-                let Some(said) = said else { continue };
-                for privilege in sets::both(said.privileges, asked).iter() {
-                    keep(&mut own, Pair { held: held.clone(), privilege }, "pairs held")?;
+            let mut held =
+                self.follow_over(EdgeKind::Holds, identity(*i), Direction::Out, t, &mut whole())?;
+            held.sort_unstable();
+            for entitlement in held {
+                let Some((privileges, on)) = self.allow(entitlement, &mut terms, t)? else { continue };
+                for privilege in sets::both(privileges, asked).iter() {
+                    keep(&mut own, Pair { entitlement, privilege, on: on.clone() }, "pairs held")?;
                 }
             }
             open.push(own);
@@ -199,7 +248,7 @@ impl Known {
         let pairs = self.unused_pairs(i, t, filter.privileges, window)?;
         let mut found = Vec::with_capacity(pairs.len());
         for pair in pairs.iter() {
-            let (entitlement, privilege) = (pair.held.node, pair.privilege);
+            let (entitlement, privilege) = (pair.entitlement, pair.privilege);
             let holds = |at: Instant, span: &mut Interval| {
                 self.holds_through(i, entitlement, sets::only(privilege), at, span)
             };
@@ -218,7 +267,7 @@ impl Known {
             if event.outcome == Outcome::Success && tried.insert(use_of(event)) {
                 self.take_used(&mut open, use_of(event), &mut |pair| {
                     for each in &mut found {
-                        if each.entitlement == pair.held.node && each.privilege == pair.privilege {
+                        if each.entitlement == pair.entitlement && each.privilege == pair.privilege {
                             each.last_used = Some(event.time);
                         }
                     }

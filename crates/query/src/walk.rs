@@ -76,6 +76,18 @@ impl Known {
         t: Instant,
         hops_max: u32,
     ) -> Result<BTreeMap<u32, u32>, QueryError> {
+        self.reach_over(starts, hops, t, hops_max, |_, _| {})
+    }
+
+    /// The same; told each edge that is gone over, by its kind and its far end.
+    pub(crate) fn reach_over(
+        &self,
+        starts: &[u32],
+        hops: u32,
+        t: Instant,
+        hops_max: u32,
+        mut over: impl FnMut(EdgeKind, u32),
+    ) -> Result<BTreeMap<u32, u32>, QueryError> {
         let mut distance = hops;
         let mut frontier = starts.to_vec();
         let mut hops: BTreeMap<u32, u32> = starts.iter().map(|start| (*start, distance)).collect();
@@ -86,6 +98,7 @@ impl Known {
                 self.reader().check()?;
                 for kind in [EdgeKind::MemberOf, EdgeKind::CanAssume] {
                     for to in self.follow_over(kind, identity(each), Direction::Out, t, &mut whole())? {
+                        over(kind, to.ordinal);
                         if let std::collections::btree_map::Entry::Vacant(entry) = hops.entry(to.ordinal) {
                             entry.insert(distance);
                             further.push(to.ordinal);

@@ -10,7 +10,7 @@ use asof_temporal::{Block, Row};
 use quick_cache::Weighter;
 
 use crate::error::StorageError;
-use crate::events::{StoredEvent, Wanted, stored, touches};
+use crate::events::{StoredEvent, Wanted, stored};
 use crate::parts::{Part, PartId};
 use crate::store::Store;
 use crate::work::Of;
@@ -54,7 +54,7 @@ impl Store {
         let facts = Some(self.facts_end.load(Ordering::Acquire)).filter(|facts| *facts <= size);
         for day in self.days(during.from, during.to) {
             let parts = self.parts.of_day(day, |part| {
-                if !touches(part, during.from, during.to) || part.id.first >= size {
+                if !part.meets(during, size) {
                     return Ok(Some(None));
                 }
                 let facts = facts.filter(|_| part.id.last < size);

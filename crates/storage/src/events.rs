@@ -230,12 +230,12 @@ impl Store {
     /// The blocks of a day that may hold something of the scan.
     fn blocks(&self, day: u32, scan: &EventScan, size: u64) -> Result<Vec<Arc<Block>>, StorageError> {
         let found = self.parts.of_day(day, |part| {
-            if !touches(part, scan.from.0, scan.to) || part.id.first >= size {
+            if !part.meets(Interval { from: scan.from.0, to: scan.to }, size) {
                 return Ok(Some(Vec::new()));
             }
             match scan.axis {
                 Axis::All => self.parts.pages(&self.db, part),
-                Axis::Identity(ordinal) => self.page_naming(part, part.page_of(ordinal), &[ordinal]),
+                Axis::Identity(ordinal) => self.page_naming(part, ordinal),
                 Axis::Secret(ordinal) => {
                     let Some(head) = self.parts.head(&self.db, part.id)? else { return Ok(None) };
                     if head.secrets.values().any(|set| set.contains(ordinal)) {
@@ -251,20 +251,15 @@ impl Store {
         Ok(found)
     }
 
-    /// A page of a part's events: one that is kept in any case, another one if the part names one of these identities of it;
+    /// The page of a part's events with those of an identity: one that is kept in any case, another one if the part names it;
     /// `None`: the part is gone.
-    pub(crate) fn page_naming(
-        &self,
-        part: &Part,
-        page: u32,
-        identities: &[u32],
-    ) -> Result<Option<Vec<Arc<Block>>>, StorageError> {
+    fn page_naming(&self, part: &Part, identity: u32) -> Result<Option<Vec<Arc<Block>>>, StorageError> {
+        let page = part.page_of(identity);
         if let Some(block) = self.parts.kept(part.id, page) {
             return Ok(Some(vec![block]));
         }
         let Some(head) = self.parts.head(&self.db, part.id)? else { return Ok(None) };
-        let is_named = |identity: &u32| head.identities.values().any(|set| set.contains(*identity));
-        if !identities.iter().any(is_named) {
+        if !head.everyone().contains(identity) {
             return Ok(Some(Vec::new()));
         }
         Ok(self.parts.page(&self.db, part.id, page)?.map(|block| vec![block]))
@@ -294,7 +289,7 @@ impl Store {
         let days = self.days(during.from, during.to);
         let directory = self.parts.directory();
         let parts = days.iter().filter_map(|day| directory.get(day)).flat_map(|parts| parts.iter());
-        parts.filter(|part| touches(part, during.from, during.to)).map(|part| u64::from(part.events)).sum()
+        parts.filter(|part| part.meets(during, u64::MAX)).map(|part| u64::from(part.events)).sum()
     }
 
     /// The events of an identity counted by step and class: the steps begin at these moments, in order; the last one ends
@@ -341,8 +336,4 @@ fn by_class(counts: &[u64; CLASSES]) -> Result<Tally, StorageError> {
         *found.entry((privilege, outcome)).or_default() += count;
     }
     Ok(found)
-}
-
-pub(crate) fn touches(part: &Part, from: Instant, to: Instant) -> bool {
-    part.from < to.nanos() && from.nanos() <= part.until
 }

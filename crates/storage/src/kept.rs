@@ -9,8 +9,9 @@ use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use asof_evidence::Hash;
 use asof_model::{EdgeKind, Instant, NodeKind, Privilege, Statement, Timeline};
-use asof_temporal::{EdgeList, Segment};
+use asof_temporal::{EdgeList, Segment, Terms};
 use foldhash::fast::FixedState;
 use quick_cache::Weighter;
 use quick_cache::unsync::{Cache, DefaultLifecycle};
@@ -52,8 +53,10 @@ pub(crate) enum KeptKey {
     Stated(NodeKind, u32),
     /// When the secrets of a block die.
     Deaths(u32),
-    /// The resources that an entitlement's scopes name.
-    Named(u32),
+    /// What the entitlements of a block say.
+    Terms(u32),
+    /// The root over the first so many records, and when the last of them was recorded. It never changes.
+    Root(u64),
 }
 
 /// All statements on a key, and the timeline that they make.
@@ -85,7 +88,8 @@ pub(crate) enum Entry {
     /// With the version of the globs that it was made of.
     Matching(u64, Entitlements),
     Stated(Arc<[(Instant, u64)]>),
-    Named(Option<Arc<[u32]>>),
+    Terms(Arc<[Terms]>),
+    Root(Hash, Instant),
 }
 
 impl Entry {
@@ -96,12 +100,12 @@ impl Entry {
                 Self::Edges(list) => list.bytes(),
                 Self::History(history) => history.bytes(),
                 Self::Name(_, text) => text.len(),
-                Self::Named(named) => named.as_ref().map_or(0, |named| size_of_val(&**named)),
+                Self::Terms(terms) => size_of_val(&**terms),
                 Self::Stated(rows) => size_of_val(&**rows),
                 Self::Discovered(rows) => size_of_val(&**rows),
                 Self::Segments(segments) => segments.iter().map(Segment::bytes).sum(),
                 Self::Set(set) => set.serialized_size(),
-                Self::Count(..) => 0,
+                Self::Count(..) | Self::Root(..) => 0,
                 Self::Entitlements(found) | Self::Matching(_, found) => size_of_val(&**found),
                 Self::Globs(globs) => {
                     globs.iter().map(|(glob, found)| OVERHEAD_BYTES + glob.len() + 16 * found.len()).sum()

@@ -8,7 +8,7 @@ use asof_temporal::{Block, Member, NONE};
 use roaring::RoaringBitmap;
 
 use crate::error::StorageError;
-use crate::events::{Wanted, touches};
+use crate::events::Wanted;
 use crate::firsts::Of;
 use crate::parts::Part;
 use crate::store::Store;
@@ -180,7 +180,7 @@ impl Store {
         look: &Look,
     ) -> Result<Vec<Arc<Block>>, StorageError> {
         let read = |part: &Part| {
-            if !touches(part, Instant::BEGINNING, to) || part.id.first >= size {
+            if !part.meets(Interval { from: Instant::BEGINNING, to }, size) {
                 return Ok(Some(Vec::new()));
             }
             if let Some(pairs) = of {

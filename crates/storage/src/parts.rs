@@ -8,6 +8,7 @@ use std::hash::Hash;
 use std::ops::{ControlFlow, Range};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use asof_model::Interval;
 use asof_temporal::{Block, BlockHead, DecodeError, Row, Users, cut};
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
@@ -81,6 +82,16 @@ impl Part {
     pub fn identities(&self, page: u32) -> Range<u32> {
         let at = |place: u32| self.pages.get(place as usize).copied();
         at(page).unwrap_or(0)..at(page + 1).unwrap_or(u32::MAX)
+    }
+
+    /// May have something of an interval among the first `size` records.
+    pub fn meets(&self, during: Interval, size: u64) -> bool {
+        self.from < during.to.nanos() && during.from.nanos() <= self.until && self.id.first < size
+    }
+
+    /// All of it lies in an interval and among the first `size` records.
+    pub fn lies_in(&self, during: Interval, size: u64) -> bool {
+        during.from.nanos() <= self.from && self.until < during.to.nanos() && self.id.last < size
     }
 
     /// Lies within the other, which was made of it and more.
@@ -198,9 +209,9 @@ pub(crate) fn load(db: &Db) -> Result<(Directory, Vec<Part>), StorageError> {
 }
 
 impl Parts {
-    /// Of the database that was opened as this.
-    pub fn new(db: &Db, caches: Caches, opening: u32) -> Result<Self, StorageError> {
-        Ok(Self { directory: RwLock::new(Arc::new(load(db)?.0)), caches, opening })
+    /// Of the database that was opened as this; they list nothing until they are published.
+    pub fn new(caches: Caches, opening: u32) -> Self {
+        Self { directory: RwLock::default(), caches, opening }
     }
 
     pub fn caches(&self) -> &Caches {
@@ -352,6 +363,52 @@ pub(crate) fn forget(part: &Part, pending: &mut Pending<'_>) {
 pub(crate) fn block_of(bytes: Option<Vec<u8>>) -> Result<Block, StorageError> {
     let bytes = bytes.ok_or_else(|| corrupt("a part of the events lacks a page"))?;
     Block::decode(&bytes).map_err(damaged)
+}
+
+/// A part's events by its pages, in any order, where its line, its head and its users are what they make.
+pub(crate) fn sound_rows(db: &Db, part: &Part) -> Result<Vec<Row>, StorageError> {
+    let wrong = |what: &str| {
+        let PartId { day, first, last } = part.id;
+        corrupt(format!("the part of day {day} with records {first} to {last} of the events: {what}"))
+    };
+    let row = |key: Vec<u8>, what: &str| db.get(Family::Events, &key)?.ok_or_else(|| wrong(what));
+    let mut rows = Vec::new();
+    for page in 0..part.pages.len() as u32 {
+        let block = block_of(db.get(Family::Events, &keys::part_page(part.id, page))?)?;
+        let own = part.identities(page);
+        if block.rows().any(|row| !own.contains(&row.identity)) {
+            return Err(wrong("a page has an identity of another page"));
+        }
+        rows.extend(block.rows());
+    }
+    let Some((made, mut of)) = Part::of(part.id.day, rows.clone(), u32::MAX as usize) else {
+        return Err(wrong("it has no events"));
+    };
+    if (made.id, made.events, made.from, made.until) != (part.id, part.events, part.from, part.until) {
+        return Err(wrong("its line in the list does not say what its pages hold"));
+    }
+    let head = BlockHead::decode(&row(keys::part_head(part.id), "it lacks its head")?).map_err(damaged)?;
+    if head != of.head {
+        return Err(wrong("its head is not that of its events"));
+    }
+    // However they are cut: each resource's are on the page that its ordinal leads to, and there are no others.
+    let users = of.users.pop().unwrap_or_default();
+    let mut others = users.len();
+    for page in 0..part.users.len() {
+        let bytes = row(keys::part_users(part.id, page as u32), "it lacks a page of users")?;
+        let found = Users::decode(&bytes).map_err(damaged)?;
+        let end = part.users.get(page + 1).copied().unwrap_or(u32::MAX);
+        let own = part.users[page]..end;
+        let same = |resource: &u32| own.contains(resource) && found.of(*resource).eq(users.of(*resource));
+        if !found.resources().iter().all(same) {
+            return Err(wrong("its users are not those of its events"));
+        }
+        others = others.wrapping_sub(found.len());
+    }
+    if others != 0 {
+        return Err(wrong("its users are not those of its events"));
+    }
+    Ok(rows)
 }
 
 fn decode(key: &[u8], value: &[u8]) -> Result<Part, StorageError> {

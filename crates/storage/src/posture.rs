@@ -4,8 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use asof_model::{
-    EdgeKind, Instant, Interval, NodeKind, Privilege, PrivilegeSet, RecordBody, Statement, StatementOp,
-    Subject, Timeline,
+    EdgeKind, Instant, Interval, NodeKind, Privilege, PrivilegeSet, RecordBody, Statement, Subject, Timeline,
 };
 use asof_temporal::{EdgeList, End, Segment, some_value};
 use roaring::RoaringBitmap;
@@ -40,7 +39,7 @@ pub(crate) fn touched(pending: &Pending<'_>) -> Result<Vec<KeptKey>, StorageErro
         if let TimelineKey::Node(node) = of {
             add(KeptKey::Stated(node.kind, node.ordinal / STATED_BLOCK));
             if node.kind == NodeKind::Entitlement {
-                add(KeptKey::Named(node.ordinal));
+                add(KeptKey::Terms(node.ordinal / STATED_BLOCK));
             }
             if node.kind == NodeKind::Secret {
                 add(KeptKey::Deaths(node.ordinal / STATED_BLOCK));
@@ -139,35 +138,6 @@ impl Store {
         let Entry::History(history) = entry else { return Err(other_kept()) };
         self.work.add(Of::Timelines, 1);
         Ok(history.at(size))
-    }
-
-    /// The resources that an entitlement's scopes name, where all statements that give it scopes give the same ones, and all
-    /// are ids of resources.
-    pub fn scoped(&self, entitlement: u32) -> Result<Option<Arc<[u32]>>, StorageError> {
-        let entry = self.kept.get(KeptKey::Named(entitlement), || {
-            let key = TimelineKey::Node(NodeKey { kind: NodeKind::Entitlement, ordinal: entitlement });
-            let statements = self.statements(key, u64::MAX)?;
-            let mut given = statements.iter().filter_map(|statement| match &statement.op {
-                StatementOp::Put(value) => value.entitlement().map(|said| &said.scopes),
-                _ => None,
-            });
-            let Some(scopes) = given.next().filter(|first| given.all(|other| other == *first)) else {
-                return Ok(Entry::Named(None));
-            };
-            let mut named = Vec::with_capacity(scopes.len());
-            for scope in scopes {
-                let found = if asof_model::is_glob(scope) {
-                    None
-                } else {
-                    self.lookup(Space::Nodes(NodeKind::Resource), scope.as_bytes())?
-                };
-                let Some((ordinal, _)) = found else { return Ok(Entry::Named(None)) };
-                named.push(ordinal);
-            }
-            Ok::<_, StorageError>(Entry::Named(Some(named.into())))
-        })?;
-        let Entry::Named(named) = entry else { return Err(other_kept()) };
-        Ok(named)
     }
 
     /// A node's edges of a kind, whatever the ledger size.

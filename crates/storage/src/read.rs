@@ -11,8 +11,10 @@ use roaring::RoaringBitmap;
 use crate::codec::Decoder;
 use crate::db::Family;
 use crate::error::{StorageError, corrupt};
+use crate::kept::{Entry, KeptKey};
 use crate::keys::{self, Space, TimelineKey};
 use crate::ledger::{Header, LedgerReader};
+use crate::posture::other_kept;
 use crate::store::Store;
 use crate::views;
 
@@ -85,9 +87,13 @@ impl Store {
     /// The root over the first `size` records, and when the last of them was recorded.
     pub fn root_at(&self, size: u64) -> Result<(Hash, Option<Instant>), StorageError> {
         let Some(last) = size.checked_sub(1) else { return Ok((asof_evidence::EMPTY_ROOT, None)) };
-        let header = self.header_of(last)?;
-        let root = if header.end == size { header.root } else { LedgerReader(&self.db).root(size)? };
-        Ok((root, Some(header.recorded_at)))
+        let entry = self.kept.get(KeptKey::Root(size), || {
+            let header = self.header_of(last)?;
+            let root = if header.end == size { header.root } else { LedgerReader(&self.db).root(size)? };
+            Ok::<_, StorageError>(Entry::Root(root, header.recorded_at))
+        })?;
+        let Entry::Root(root, recorded_at) = entry else { return Err(other_kept()) };
+        Ok((root, Some(recorded_at)))
     }
 
     /// The ordinal of an id and its appearance (ledger index times 8, and the place in that record).

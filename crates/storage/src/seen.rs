@@ -7,7 +7,7 @@ use asof_temporal::{Member, NONE};
 use roaring::{MultiOps, RoaringBitmap};
 
 use crate::error::StorageError;
-use crate::events::{Wanted, touches};
+use crate::events::Wanted;
 use crate::parts::Part;
 use crate::store::Store;
 use crate::views::{class, head_class};
@@ -38,12 +38,11 @@ impl Store {
         during: Interval,
         size: u64,
     ) -> Result<Option<Vec<RoaringBitmap>>, StorageError> {
-        if !touches(part, during.from, during.to) || part.id.first >= size {
+        if !part.meets(during, size) {
             return Ok(Some(Vec::new()));
         }
-        let whole = during.from.nanos() <= part.from && part.until < during.to.nanos() && part.id.last < size;
         // A head's sets of secrets know outcomes alone.
-        if whole && (!secrets || wanted.knows_outcomes_alone()) {
+        if part.lies_in(during, size) && (!secrets || wanted.knows_outcomes_alone()) {
             let Some(head) = self.parts.head(&self.db, part.id)? else { return Ok(None) };
             let sets = if secrets { &head.secrets } else { &head.identities };
             let of_class =
@@ -98,14 +97,13 @@ impl Store {
         during: Interval,
         size: u64,
     ) -> Result<Option<Vec<u32>>, StorageError> {
-        if !touches(part, during.from, during.to) || part.id.first >= size {
+        if !part.meets(during, size) {
             return Ok(Some(Vec::new()));
         }
         let Some(users) = self.parts.users(&self.db, part, resource)? else { return Ok(None) };
         let mut identities: Vec<u32> =
             users.of(resource).filter(|user| wanted.has(user.0)).map(|user| user.1).collect();
-        let whole = during.from.nanos() <= part.from && part.until < during.to.nanos() && part.id.last < size;
-        if !whole {
+        if !part.lies_in(during, size) {
             identities.sort_unstable();
             identities.dedup();
             let mut used = Vec::new();
@@ -152,7 +150,7 @@ impl Store {
         for day in self.days(first, to).into_iter().rev() {
             let parts = self.parts.of_day(day, |part| {
                 let mut here = RoaringBitmap::new();
-                if !touches(part, first, to) || part.id.first >= size {
+                if !part.meets(Interval { from: first, to }, size) {
                     return Ok(Some((here, Vec::new())));
                 }
                 let Some(head) = self.parts.head(&self.db, part.id)? else { return Ok(None) };

@@ -1,18 +1,19 @@
-//! What is so of a node from some moment on, for a block of nodes at a time: that it is stated, that it is dead.
+//! What is so of a node from some moment on, for a block of nodes at a time: that it is stated, that it is dead, what it says.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use asof_model::{Instant, Interval, NodeKind, SecretState, State, Statement, StatementOp, Timeline};
-use asof_temporal::normalise;
+use asof_temporal::{Terms, normalise};
 
 use crate::db::Family;
 use crate::error::StorageError;
 use crate::kept::{Entry, KeptKey};
-use crate::keys::{self, NodeKey, TimelineKey};
+use crate::keys::{self, NodeKey, Space, TimelineKey};
 use crate::posture::other_kept;
 use crate::store::Store;
 use crate::views;
+use crate::work::Of;
 
 /// How many nodes are told about at once.
 pub const STATED_BLOCK: u32 = 1 << 10;
@@ -24,64 +25,86 @@ impl Store {
     /// For each node of a block: from when on its state is a value for ever unless some statement on it is no PUT, and the
     /// last of the records that say so; FOREVER where none do.
     pub fn stated_since(&self, kind: NodeKind, block: u32) -> Result<Arc<[Since]>, StorageError> {
-        let never = (Instant::FOREVER, u64::MAX);
-        self.of_block(KeptKey::Stated(kind, block), (kind, block), never, stated_from)
+        let entry = self.kept.get(KeptKey::Stated(kind, block), || {
+            let never = (Instant::FOREVER, u64::MAX);
+            self.of_block((kind, block), never, |statements| Ok(stated_from(statements))).map(Entry::Stated)
+        })?;
+        let Entry::Stated(found) = entry else { return Err(other_kept()) };
+        Ok(found)
+    }
+
+    /// For each entitlement of a block: what it says whenever it says anything, where that is simple.
+    pub fn terms(&self, block: u32) -> Result<Arc<[Terms]>, StorageError> {
+        let entry = self.kept.get(KeptKey::Terms(block), || {
+            let resource = |id: &str| {
+                let found = self.lookup(Space::Nodes(NodeKind::Resource), id.as_bytes())?;
+                Ok::<_, StorageError>(found.map(|(ordinal, _)| ordinal))
+            };
+            let of_entitlement =
+                |statements: &[Statement]| Terms::of(statements, stated_from(statements), resource);
+            self.of_block((NodeKind::Entitlement, block), Terms::NONE, of_entitlement).map(Entry::Terms)
+        })?;
+        let Entry::Terms(found) = entry else { return Err(other_kept()) };
+        self.work.add(Of::Timelines, 1);
+        Ok(found)
     }
 
     /// For each secret of a block: from when on it is dead (REVOKED, INACTIVE, *deleted* or expired) for good, while before
     /// it never is (FOREVER: it never is at all), and the index of the last statement on it; u64::MAX where it is not so
     /// simple.
     pub fn deaths(&self, block: u32) -> Result<Arc<[Since]>, StorageError> {
-        let of_secret = |statements: &[Statement]| match death_of(&Timeline::resolve(statements)) {
-            Some(dies) => (dies, statements.last().map_or(0, |last| last.index)),
-            None => (Instant::FOREVER, u64::MAX),
+        let of_secret = |statements: &[Statement]| {
+            Ok(match death_of(&Timeline::resolve(statements)) {
+                Some(dies) => (dies, statements.last().map_or(0, |last| last.index)),
+                None => (Instant::FOREVER, u64::MAX),
+            })
         };
-        // Of a secret without statements nothing tells that it is dead.
-        let never = (Instant::FOREVER, 0);
-        self.of_block(KeptKey::Deaths(block), (NodeKind::Secret, block), never, of_secret)
-    }
-
-    /// What the statements on each node of a block come to.
-    fn of_block(
-        &self,
-        key: KeptKey,
-        (kind, block): (NodeKind, u32),
-        of_none: Since,
-        of_some: impl Fn(&[Statement]) -> Since,
-    ) -> Result<Arc<[Since]>, StorageError> {
-        let entry = self.kept.get(key, || {
-            let first = block.saturating_mul(STATED_BLOCK);
-            let mut found = vec![of_none; STATED_BLOCK as usize];
-            let key = |ordinal| keys::timeline(TimelineKey::Node(NodeKey { kind, ordinal }));
-            let from = key(first);
-            let to = match first.checked_add(STATED_BLOCK) {
-                Some(ordinal) => Some(key(ordinal)),
-                None => keys::after_prefix(from.get(..2).unwrap_or_default()),
-            };
-            let (mut of, mut statements): (u32, Vec<Statement>) = (first, Vec::new());
-            let mut put = |ordinal: u32, statements: &[Statement]| {
-                let place = ordinal.wrapping_sub(first) as usize;
-                if let Some(since) = found.get_mut(place).filter(|_| !statements.is_empty()) {
-                    *since = of_some(statements);
-                }
-            };
-            self.db.scan(Family::Statements, &from, to.as_deref(), false, &mut |row, value| {
-                let (key, index) = keys::statement_from(row)?;
-                if let TimelineKey::Node(node) = key {
-                    if node.ordinal != of {
-                        put(of, &statements);
-                        statements.clear();
-                        of = node.ordinal;
-                    }
-                    statements.push(views::decode_statement(index, value)?);
-                }
-                Ok(ControlFlow::Continue(()))
-            })?;
-            put(of, &statements);
-            Ok::<_, StorageError>(Entry::Stated(found.into()))
+        let entry = self.kept.get(KeptKey::Deaths(block), || {
+            // Of a secret without statements nothing tells that it is dead.
+            let never = (Instant::FOREVER, 0);
+            self.of_block((NodeKind::Secret, block), never, of_secret).map(Entry::Stated)
         })?;
         let Entry::Stated(found) = entry else { return Err(other_kept()) };
         Ok(found)
+    }
+
+    /// What the statements on each node of a block come to.
+    fn of_block<T: Clone>(
+        &self,
+        (kind, block): (NodeKind, u32),
+        of_none: T,
+        of_some: impl Fn(&[Statement]) -> Result<T, StorageError>,
+    ) -> Result<Arc<[T]>, StorageError> {
+        let first = block.saturating_mul(STATED_BLOCK);
+        let mut found = vec![of_none; STATED_BLOCK as usize];
+        let key = |ordinal| keys::timeline(TimelineKey::Node(NodeKey { kind, ordinal }));
+        let from = key(first);
+        let to = match first.checked_add(STATED_BLOCK) {
+            Some(ordinal) => Some(key(ordinal)),
+            None => keys::after_prefix(from.get(..2).unwrap_or_default()),
+        };
+        let (mut of, mut statements): (u32, Vec<Statement>) = (first, Vec::new());
+        let mut put = |ordinal: u32, statements: &[Statement]| {
+            let place = ordinal.wrapping_sub(first) as usize;
+            if let Some(since) = found.get_mut(place).filter(|_| !statements.is_empty()) {
+                *since = of_some(statements)?;
+            }
+            Ok::<_, StorageError>(())
+        };
+        self.db.scan(Family::Statements, &from, to.as_deref(), false, &mut |row, value| {
+            let (key, index) = keys::statement_from(row)?;
+            if let TimelineKey::Node(node) = key {
+                if node.ordinal != of {
+                    put(of, &statements)?;
+                    statements.clear();
+                    of = node.ordinal;
+                }
+                statements.push(views::decode_statement(index, value)?);
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        put(of, &statements)?;
+        Ok(found.into())
     }
 }
 

@@ -128,7 +128,7 @@ impl Store {
         Ok((store, writer))
     }
 
-    /// Opens it with its views as they are.
+    /// Opens it with its views as they are, and reads none of them: what is damaged there does not keep it from being rebuilt.
     pub(crate) fn open_as_is(path: &Path, recovery: Recovery, memory: &Memory) -> Result<Self, StorageError> {
         make_folder(path)
             .map_err(|error| StorageError::Io(format!("cannot make {}: {error}", path.display())))?;
@@ -154,7 +154,7 @@ impl Store {
         }
         let (path, pieces) = (path.to_owned(), Pieces::DEFAULT);
         let opening = memory.opening();
-        let parts = Arc::new(Parts::new(&db, memory.events().clone(), opening)?);
+        let parts = Arc::new(Parts::new(memory.events().clone(), opening));
         let kept = Arc::new(Kept::new(memory.posture(), opening));
         let firsts = Arc::new(Firsts::new(memory.firsts()));
         Ok(Self {
@@ -251,7 +251,7 @@ pub(crate) fn replay_into(
     total: u64,
     progress: &mut dyn FnMut(u64, u64) -> Result<(), StorageError>,
 ) -> Result<(), StorageError> {
-    let parts = Arc::new(Parts::new(target, memory.events().clone(), memory.opening())?);
+    let parts = Arc::new(Parts::new(memory.events().clone(), memory.opening()));
     let mut views = Views::open(target, pieces, parts)?;
     let mut pending = Pending::new(target);
     let mut in_group = 0;

@@ -1,13 +1,14 @@
 //! What identities used, without when.
 
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use asof_model::{Instant, Interval, Outcome, Privilege};
 use asof_temporal::{Block, Use};
+use roaring::RoaringBitmap;
 
 use crate::error::StorageError;
-use crate::events::{Wanted, given, touches};
+use crate::events::{Wanted, given};
 use crate::store::Store;
 use crate::views::of_class;
 use crate::work::Of;
@@ -37,8 +38,13 @@ struct Open {
     closed: bool,
 }
 
-/// A block, and which of the open identities are its.
-type OfOpen = (Range<usize>, Arc<Block>);
+/// A page of a part's events, with the identities that are looked for on it.
+struct OfPage {
+    identities: Vec<u32>,
+    /// All of the part lies within what is asked about.
+    whole: bool,
+    block: Arc<Block>,
+}
 
 impl Open {
     /// It is not among the ones that were visited last, and is now.
@@ -51,7 +57,7 @@ impl Open {
 }
 
 impl Store {
-    /// What identities used in an interval, of these classes, among the first `size` records: each use at least once, in no
+    /// What identities, each of them once, used in an interval, of these classes, among the first `size` records: each use at least once, in no
     /// order, with its identity's place among them, until the visitor breaks off for that identity. `go_on` is asked now and
     /// then.
     pub fn uses(
@@ -76,13 +82,15 @@ impl Store {
             if open.is_empty() || !go_on() {
                 break;
             }
-            for (range, block) in self.blocks_of(day, during, &open, size)? {
-                let is_in = |nanos: i64| during.contains(Instant::from_nanos(nanos));
-                let whole = block.span().is_some_and(|(first, last)| is_in(first) && is_in(last))
-                    && block.last_index() < size;
+            for of_page in self.seen_by_page(day, during, &open, size)? {
+                let OfPage { identities, whole, block } = of_page;
                 let (mut failed, mut looked_at) = (None, 0);
-                for each in open.get_mut(range).unwrap_or_default().iter_mut().filter(|each| !each.closed) {
-                    let identity = each.identity;
+                for identity in identities {
+                    let place = open.binary_search_by_key(&identity, |each| each.identity);
+                    let Some(each) = place.ok().and_then(|place| open.get_mut(place)) else { continue };
+                    if each.closed {
+                        continue;
+                    }
                     let mut tell = |by: Use| {
                         looked_at += 1;
                         if !wanted.has(by.class) || !each.is_new(by) {
@@ -101,7 +109,7 @@ impl Store {
                     } else {
                         block.by_identity().of_key(identity).iter().all(|place| {
                             let place = *place as usize;
-                            !is_in(block.time(place))
+                            !during.contains(Instant::from_nanos(block.time(place)))
                                 || block.index(place) >= size
                                 || tell(block.used_at(place))
                         })
@@ -118,33 +126,36 @@ impl Store {
         Ok(())
     }
 
-    /// The blocks of a day with something of an interval and of the open identities, which ascend, each with which of them
-    /// are its.
-    fn blocks_of(
+    /// The pages of a day with something of an interval and of the open identities, and which of them are on each.
+    fn seen_by_page(
         &self,
         day: u32,
         during: Interval,
         open: &[Open],
         size: u64,
-    ) -> Result<Vec<OfOpen>, StorageError> {
-        let identities: Vec<u32> = open.iter().map(|each| each.identity).collect();
+    ) -> Result<Vec<OfPage>, StorageError> {
+        let open: RoaringBitmap = open.iter().map(|each| each.identity).collect();
         let found = self.parts.of_day(day, |part| {
-            let mut blocks = Vec::new();
-            if !touches(part, during.from, during.to) || part.id.first >= size {
-                return Ok(Some(blocks));
+            let mut pages: Vec<OfPage> = Vec::new();
+            if !part.meets(during, size) {
+                return Ok(Some(pages));
             }
-            let mut start = 0;
-            while let Some(first) = identities.get(start) {
-                let page = part.page_of(*first);
-                let below = part.identities(page).end;
-                let end = start + identities[start..].partition_point(|identity| *identity < below).max(1);
-                let Some(found) = self.page_naming(part, page, &identities[start..end])? else {
-                    return Ok(None);
-                };
-                blocks.extend(found.into_iter().map(|block| (start..end, block)));
-                start = end;
+            let Some(head) = self.parts.head(&self.db, part.id)? else { return Ok(None) };
+            self.work.add(Of::Bitmaps, 1);
+            let seen = &open & head.everyone();
+            let (whole, mut below) = (part.lies_in(during, size), 0);
+            for identity in seen {
+                match pages.last_mut() {
+                    Some(last) if identity < below => last.identities.push(identity),
+                    _ => {
+                        let page = part.page_of(identity);
+                        below = part.identities(page).end;
+                        let Some(block) = self.parts.page(&self.db, part.id, page)? else { return Ok(None) };
+                        pages.push(OfPage { identities: vec![identity], whole, block });
+                    }
+                }
             }
-            Ok(Some(blocks))
+            Ok(Some(pages))
         })?;
         let found: Vec<_> = found.into_iter().flatten().collect();
         self.work.add(Of::Blocks, found.len());

@@ -96,6 +96,13 @@ fn history() -> Vec<Batch> {
     batches
 }
 
+/// The database without us.
+fn bare(path: &std::path::Path) -> rocksdb::DB {
+    let options = rocksdb::Options::default();
+    let families = rocksdb::DB::list_cf(&options, path).unwrap();
+    rocksdb::DB::open_cf(&options, path, families).unwrap()
+}
+
 fn write(path: &std::path::Path, batches: &[Batch], together: usize) -> Store {
     let (store, mut writer) = Store::open(path).unwrap();
     for (n, chunk) in batches.chunks(together).enumerate() {
@@ -237,9 +244,7 @@ fn a_second_process_and_another_format_are_refused() {
     let held = Store::open(&path).unwrap();
     assert!(matches!(Store::open(&path).map(drop), Err(StorageError::Locked(_))));
     drop(held);
-    let options = rocksdb::Options::default();
-    let families = rocksdb::DB::list_cf(&options, &path).unwrap();
-    let db = rocksdb::DB::open_cf(&options, &path, families).unwrap();
+    let db = bare(&path);
     db.put_cf(&db.cf_handle("meta").unwrap(), b"format", 9_u32.to_be_bytes()).unwrap();
     drop(db);
     let error = Store::open(&path).map(drop).unwrap_err();
@@ -251,9 +256,7 @@ fn check_finds_a_changed_record_and_a_changed_view() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("t");
     drop(write(&path, &history(), 10));
-    let options = rocksdb::Options::default();
-    let families = rocksdb::DB::list_cf(&options, &path).unwrap();
-    let db = rocksdb::DB::open_cf(&options, &path, families).unwrap();
+    let db = bare(&path);
     let ledger = db.cf_handle("ledger").unwrap();
     let mut record = db.get_cf(&ledger, 20_u64.to_be_bytes()).unwrap().unwrap();
     // A bit of recorded_at: still a well-formed record.
@@ -270,4 +273,85 @@ fn check_finds_a_changed_record_and_a_changed_view() {
         "{:?}",
         report.problems
     );
+}
+
+/// Changes the row of the events whose key begins with this byte.
+fn change(path: &std::path::Path, kind: u8, how: impl FnOnce(&mut Vec<u8>)) {
+    let db = bare(path);
+    let events = db.cf_handle("events").unwrap();
+    let mode = rocksdb::IteratorMode::From(&[kind], rocksdb::Direction::Forward);
+    let (key, value) = db.iterator_cf(&events, mode).next().unwrap().unwrap();
+    assert_eq!(key[0], kind);
+    let mut value = value.into_vec();
+    how(&mut value);
+    db.put_cf(&events, key, value).unwrap();
+}
+
+#[test]
+fn what_stands_beside_the_events_is_checked_and_made_anew() {
+    let (line, head, page, users) = (1, 2, 3, 4);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t");
+    let on = |identity: &str, time, resource: &str| Observation {
+        resource: resource.into(),
+        ..seen(identity, time, &format!("{identity} {time}"))
+    };
+    let observations = vec![on("a", 1, "r"), on("b", 2, "r"), on("c", 3, "q"), seen("a", 4, "none")];
+    drop(write(&path, &[batch(0, vec![], observations)], 1));
+    let sound = check(&path, &mut |_, _| Ok(())).unwrap();
+    assert_eq!(sound.problems, Vec::<String>::new());
+
+    // A line: varint of events, first and last moment, then how many pages and what each begins with, of events and of users.
+    let (events, pages) = (0, 17);
+    let told = |kind: u8, how: &dyn Fn(&mut Vec<u8>), opens: bool, what: &str| {
+        change(&path, kind, how);
+        let opened = Store::open(&path).map(drop);
+        assert_eq!(opened.is_ok(), opens, "{what}: {opened:?}");
+        assert!(opens || matches!(opened, Err(StorageError::Corruption(_))), "{what}: {opened:?}");
+        let report = check(&path, &mut |_, _| Ok(())).unwrap();
+        assert!(
+            report.problems.iter().any(|problem| problem.contains(what)),
+            "{what}: {:?}",
+            report.problems
+        );
+        assert_eq!(reindex(&path, false, &mut |_, _| Ok(())).unwrap(), 4, "{what}");
+        assert_eq!(check(&path, &mut |_, _| Ok(())).unwrap(), sound, "{what}");
+    };
+    told(line, &|line| line.truncate(5), false, "part of the events");
+    told(line, &|line| line[pages] = 0, false, "it has no page");
+    told(line, &|line| line.splice(pages..=pages + 1, [2, 0, 0]).for_each(drop), false, "not in order");
+    told(line, &|line| line[events] = 9, true, "does not say what its pages hold");
+    told(line, &|line| line[events + 8] ^= 1, true, "does not say what its pages hold");
+    told(
+        line,
+        &|line| line.splice(pages..=pages + 1, [2, 0, 1]).for_each(drop),
+        true,
+        "identity of another page",
+    );
+    told(head, &|head| head[2] ^= 0b1000, true, "its head is not that of its events");
+    told(head, &|head| head.truncate(3), true, "ends too early");
+    told(page, &|page| page.truncate(9), true, "view events differs");
+    // The last byte is the identity of the last resource's last user.
+    told(users, &|users| *users.last_mut().unwrap() ^= 1, true, "its users are not those of its events");
+    told(users, &|users| users.clear(), true, "view events differs");
+}
+
+#[test]
+fn parts_with_fewer_events_than_their_lines_say_are_not_made_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t");
+    drop(write(&path, &[batch(0, vec![], vec![seen("a", 1, "0")])], 1));
+    change(&path, 1, |line| line[0] = 2);
+    let (_store, mut writer) = Store::open(&path).unwrap();
+    let mut refused = None;
+    for n in 1..64 {
+        let mut group = writer.group();
+        group.append(Prepared::of(batch(n, vec![], vec![seen("a", 1, &n.to_string())])), at(20_000)).unwrap();
+        if let Err(error) = group.commit() {
+            refused = Some(error);
+            break;
+        }
+    }
+    let refused = refused.unwrap();
+    assert!(refused.to_string().contains("as many as their lines say"), "{refused}");
 }

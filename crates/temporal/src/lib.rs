@@ -4,8 +4,10 @@ mod block;
 mod edges;
 mod intervals;
 mod segment;
+mod terms;
 
 pub use block::{Block, BlockHead, Groups, MEMBERS, Member, NONE, Row, Use, Users, Uses, cut};
 pub use edges::{EdgeList, End, Rectangle, STATEMENTS_MAX, some_value, values};
 pub use intervals::{difference, normalise};
 pub use segment::{DecodeError, SEGMENT_CHANGES_MAX, Segment};
+pub use terms::Terms;

@@ -157,6 +157,38 @@ async fn an_answer_that_grows_too_large_is_refused_while_it_grows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_with_more_entries_than_go_uncounted_is_whole() {
+    const IDENTITIES: usize = 40;
+    const ENTITLEMENTS: usize = 200;
+    let folder = tempfile::tempdir().unwrap();
+    let (engine, tenant) = open(Options { data: folder.path().to_owned(), ..Options::default() }).await;
+    let from = "2025-01-01T00:00:00Z";
+    let entitlement = |n: usize| {
+        let said =
+            json!({"effect": "ALLOW", "privileges": ["READ", "WRITE", "ADMIN"], "scopes": [format!("r{n}")]});
+        json!({"node": {"kind": "ENTITLEMENT", "id": format!("e{n}"), "entitlement": said}, "valid_from": from})
+    };
+    let holds = |n: usize| {
+        let (i, e) = (format!("i{}", n / ENTITLEMENTS), format!("e{}", n % ENTITLEMENTS));
+        json!({"edge": {"kind": "HOLDS", "from": i, "to": e}, "valid_from": from})
+    };
+    let facts: Vec<_> =
+        (0..ENTITLEMENTS).map(entitlement).chain((0..IDENTITIES * ENTITLEMENTS).map(holds)).collect();
+    tenant.ingest(batch(&json!({"source": "s", "batch_id": "b", "facts": facts}))).await.unwrap();
+    for (first, entries) in [(1, 600), (IDENTITIES, 24_000)] {
+        let query = format!(
+            "{{ identities(first: {first}) {{ nodes {{ unused(during: {{last: \"P1D\"}}) {{ privilege }} }} }} }}"
+        );
+        let answer = ask(&tenant, &query, json!({})).await;
+        assert!(answer["errors"].is_null(), "{}", answer["errors"]);
+        let nodes = answer["data"]["identities"]["nodes"].as_array().unwrap();
+        let unused = nodes.iter().map(|node| node["unused"].as_array().unwrap().len());
+        assert_eq!(unused.sum::<usize>(), entries);
+    }
+    engine.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deadline_that_passes_is_said_with_its_length() {
     let folder = tempfile::tempdir().unwrap();
     let deadline = Duration::from_millis(1);

@@ -16,16 +16,16 @@ const SUBJECTS: usize = 4;
 /// At most what each question reads for all its subjects: bitmaps, blocks, events, nodes whose edges are read, timelines.
 /// The workload, and what each batch of it makes of the disk, are the same every time.
 const READ: [(&str, [u64; 5]); 10] = [
-    ("Q1", [24, 4, 34, 5, 51]),
-    ("Q2", [263, 6, 468, 0, 0]),
-    ("Q3", [52, 235, 1441, 149, 91]),
-    ("Q4", [46, 0, 4, 8, 45]),
+    ("Q1", [12, 4, 34, 5, 51]),
+    ("Q2", [255, 6, 468, 0, 4]),
+    ("Q3", [40, 235, 1441, 149, 91]),
+    ("Q4", [22, 0, 4, 8, 45]),
     ("Q5", [12, 436, 1122, 11, 17]),
     ("Q6", [46, 165, 708, 0, 72]),
-    ("Q7", [3, 109, 20000, 0, 0]),
-    ("Q8", [16, 0, 0, 2532, 1533]),
-    ("Q9", [62, 0, 0, 0, 6]),
-    ("Q10", [24, 331, 4442, 756, 1772]),
+    ("Q7", [3, 109, 20_000, 0, 0]),
+    ("Q8", [16, 0, 0, 1781, 18]),
+    ("Q9", [52, 0, 0, 0, 7]),
+    ("Q10", [343, 328, 4442, 756, 7]),
 ];
 
 /// A server with a small workload, sent batch after batch.

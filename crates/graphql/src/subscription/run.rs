@@ -234,7 +234,7 @@ async fn step(tenant: &Tenant, asking: &Arc<Asking>, feed: &Feed) -> Result<Step
 
 async fn told(asking: &Asking, feed: &Feed, session: Arc<Session>, tenant: String) -> Step {
     feed.lock().begin_step();
-    let request = asking.request().data(Asked { session, tenant }).data(feed.clone());
+    let request = asking.request().data(Asked { session, tenant, made: None }).data(feed.clone());
     let mut responses = SCHEMA.0.execute_stream(request);
     let (mut step, mut bytes) = (Step::default(), 0);
     while bytes < STEP_BYTES

@@ -9,11 +9,10 @@ use asof_temporal::Segment;
 use roaring::RoaringBitmap;
 use sha2::{Digest, Sha256};
 
-use super::events::rows_of;
 use crate::db::{Db, Family};
 use crate::error::{StorageError, corrupt};
 use crate::keys;
-use crate::parts::load;
+use crate::parts::{load, sound_rows};
 
 /// (rows or logical entries, SHA-256 over them).
 pub(crate) fn digest(db: &Db, family: Family) -> Result<(u64, Hash), StorageError> {
@@ -45,10 +44,15 @@ impl Sum {
     }
 }
 
-/// Of each event: all that is kept of it, by (time, ledger index).
+/// Of each event: all that is kept of it, by (time, ledger index). What is beside the events must be what they make.
 fn events(db: &Db, sum: &mut Sum) -> Result<(), StorageError> {
     for parts in load(db)?.0.values() {
-        for row in rows_of(db, parts)? {
+        let mut rows = Vec::new();
+        for part in parts.iter() {
+            rows.extend(sound_rows(db, part)?);
+        }
+        rows.sort_unstable();
+        for row in rows {
             let mut value = vec![row.class];
             value.extend(row.identity.to_be_bytes());
             value.extend(row.members.iter().flat_map(|ordinal| ordinal.to_be_bytes()));

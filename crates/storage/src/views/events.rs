@@ -233,15 +233,3 @@ impl View for Events {
         self.gone.append(&mut self.replaced);
     }
 }
-
-/// The rows of a day in order, whatever parts they are in.
-pub(crate) fn rows_of(db: &Db, parts: &[Part]) -> Result<Vec<Row>, StorageError> {
-    let mut rows = Vec::new();
-    for part in parts {
-        for page in 0..part.pages.len() as u32 {
-            rows.extend(parts::block_of(db.get(Family::Events, &keys::part_page(part.id, page))?)?.rows());
-        }
-    }
-    rows.sort_unstable();
-    Ok(rows)
-}

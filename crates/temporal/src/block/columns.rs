@@ -129,6 +129,14 @@ impl Ordinals {
         (0..self.len()).map(|place| self.at(place))
     }
 
+    /// How many different ones there are, at most.
+    pub fn distinct_max(&self) -> usize {
+        match self {
+            Self::Whole(values) => values.len(),
+            Self::Byte { table, .. } | Self::Short { table, .. } => table.len(),
+        }
+    }
+
     /// Bytes of memory.
     pub fn bytes(&self) -> usize {
         match self {
@@ -172,6 +180,7 @@ fn tabled(values: &[u32]) -> Option<(Vec<u32>, Vec<u16>)> {
             break;
         }
     }
+    table.shrink_to_fit();
     Some((table, places))
 }
 

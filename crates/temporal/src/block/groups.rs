@@ -43,6 +43,8 @@ pub struct Uses {
 
 /// Ordinals for each key up to which a bit for each ordinal is kept.
 const SPARSE: usize = 64;
+/// What a key takes at most: itself, where what it has begins, and its words.
+pub(super) const KEY_BYTES_MAX: usize = 4 + 4 + size_of::<(u64, u32)>() * SPARSE / 64;
 
 impl Keys {
     /// The next one in ascending order, unless it is the last one again; what it has begins at `start`.
@@ -56,6 +58,8 @@ impl Keys {
     /// No more come; the list ends at `end`.
     fn close(&mut self, end: usize) {
         self.starts.push(end as u32);
+        self.ordinals.shrink_to_fit();
+        self.starts.shrink_to_fit();
         let (base, end) = (self.base(), self.ordinals.last().map_or(0, |last| *last as usize / 64 + 1));
         if (end - base) * 64 <= self.ordinals.len() * SPARSE {
             self.words = vec![(0, 0); end - base];
@@ -142,5 +146,27 @@ impl Uses {
     /// Those of an identity, ascending.
     pub fn of_identity(&self, ordinal: u32) -> &[Use] {
         &self.uses[self.keys.of(ordinal)]
+    }
+}
+
+#[cfg(test)]
+impl Keys {
+    fn bytes(&self) -> usize {
+        (self.ordinals.capacity() + self.starts.capacity()) * 4
+            + self.words.capacity() * size_of::<(u64, u32)>()
+    }
+}
+
+#[cfg(test)]
+impl Groups {
+    pub(super) fn bytes(&self) -> usize {
+        self.keys.bytes() + self.places.capacity() * 4
+    }
+}
+
+#[cfg(test)]
+impl Uses {
+    pub(super) fn bytes(&self) -> usize {
+        self.keys.bytes() + self.uses.capacity() * size_of::<Use>()
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use roaring::RoaringBitmap;
+use roaring::{MultiOps as _, RoaringBitmap};
 
 use super::{Block, Member, NONE};
 use crate::DecodeError;
@@ -15,6 +15,8 @@ pub struct BlockHead {
     pub identities: BTreeMap<u8, RoaringBitmap>,
     /// Ordinals of secrets by class.
     pub secrets: BTreeMap<u8, RoaringBitmap>,
+    /// All identities, whatever their class: made of the others.
+    everyone: RoaringBitmap,
 }
 
 const VERSION: u8 = 1;
@@ -35,12 +37,22 @@ impl BlockHead {
         }
         let sets =
             |lists: BTreeMap<u8, Vec<u32>>| lists.into_iter().map(|(of, list)| (of, set(list))).collect();
-        Self { identities: sets(identities), secrets: sets(secrets) }
+        Self { identities: sets(identities), secrets: sets(secrets), ..Self::default() }.closed()
+    }
+
+    fn closed(mut self) -> Self {
+        self.everyone = self.identities.values().union();
+        self
+    }
+
+    /// All identities, whatever their class.
+    pub fn everyone(&self) -> &RoaringBitmap {
+        &self.everyone
     }
 
     /// Bytes of memory.
     pub fn weight(&self) -> u64 {
-        let sets = self.identities.values().chain(self.secrets.values());
+        let sets = self.identities.values().chain(self.secrets.values()).chain([&self.everyone]);
         sets.map(|set| set.serialized_size() as u64 + 128).sum::<u64>() + 128
     }
 
@@ -78,7 +90,11 @@ impl BlockHead {
                 rest = more;
             }
         }
-        if rest.is_empty() { Ok(head) } else { Err(DecodeError("a block's head has bytes after its end")) }
+        if rest.is_empty() {
+            Ok(head.closed())
+        } else {
+            Err(DecodeError("a block's head has bytes after its end"))
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use columns::{Numbers, Ordinals};
+use groups::KEY_BYTES_MAX;
 pub use groups::{Groups, Use, Uses};
 pub use head::BlockHead;
 pub use pages::cut;
@@ -142,8 +143,12 @@ impl Block {
     /// Bytes of memory, with the groups that it may come to have.
     pub fn weight(&self) -> u64 {
         let columns = [&self.identities].into_iter().chain(&self.members).map(Ordinals::bytes).sum::<usize>();
-        // Two groupings of a u32 an event, the uses at twelve bytes, and the keys of all three.
-        (self.times.bytes() + self.indexes.bytes() + columns + self.len() * (1 + 2 * 6 + 14) + 512) as u64
+        // A class, two groupings of a u32, a use at most; and the keys of all three.
+        let of_event = 1 + 2 * size_of::<u32>() + size_of::<Use>();
+        let secrets = &self.members[Member::Secret as usize];
+        let keys = 2 * self.identities.distinct_max() + secrets.distinct_max();
+        let lists = self.len() * of_event + keys * KEY_BYTES_MAX;
+        (self.times.bytes() + self.indexes.bytes() + columns + lists + size_of::<Self>() + 128) as u64
     }
 
     /// When its first event and its last one were, nanoseconds since 1970.

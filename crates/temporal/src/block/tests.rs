@@ -151,3 +151,27 @@ fn damaged_bytes_are_refused() {
         }
     }
 }
+
+#[test]
+fn a_weight_is_no_less_than_what_groups_take() {
+    // Few identities and secrets, all different ones side by side, and far apart.
+    for (identities, step) in [(20, 1), (u32::MAX, 1), (u32::MAX, 40), (u32::MAX, 1_000)] {
+        for count in [1, 300, 5_000] {
+            let mut rows = draw(count, 5);
+            for (place, row) in (0..).zip(&mut rows) {
+                row.identity = place % identities * step;
+                row.members[Member::Secret as usize] = row.identity;
+            }
+            let block = Block::of(rows);
+            let weight = block.weight();
+            let groups = block.by_identity().bytes() + block.by_secret().bytes() + block.uses().bytes();
+            let columns: usize =
+                [&block.identities].into_iter().chain(&block.members).map(Ordinals::bytes).sum();
+            let own =
+                block.times.bytes() + block.indexes.bytes() + block.classes.capacity() + size_of::<Block>();
+            let all = (groups + columns + own) as u64;
+            assert!(all <= weight, "{identities} by {step}, {count}: {all} bytes weigh {weight}");
+            assert_eq!(weight, block.weight());
+        }
+    }
+}

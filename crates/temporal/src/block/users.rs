@@ -59,7 +59,26 @@ impl Users {
 
     fn closed(mut self) -> Self {
         self.starts.push(self.classes.len() as u32);
+        self.resources.shrink_to_fit();
+        self.starts.shrink_to_fit();
+        self.classes.shrink_to_fit();
+        self.identities.shrink_to_fit();
         self
+    }
+
+    /// The resources that have users, ascending.
+    pub fn resources(&self) -> &[u32] {
+        &self.resources
+    }
+
+    /// How many users there are, of all resources.
+    pub fn len(&self) -> usize {
+        self.classes.len()
+    }
+
+    /// There are none.
+    pub fn is_empty(&self) -> bool {
+        self.classes.is_empty()
     }
 
     /// The users of a resource, ascending by (class, identity).
@@ -117,6 +136,8 @@ impl Users {
             return Err(DecodeError("a page of users has more resources than bytes"));
         }
         let mut found = Self::default();
+        found.resources.reserve_exact(count as usize);
+        found.starts.reserve_exact(count as usize + 1);
         let mut resource = 0_u32;
         for _ in 0..count {
             resource = resource.checked_add(from.ordinal()?).ok_or(large.clone())?;

@@ -1,0 +1,33 @@
+//! What entitlements say at a moment, where all statements on them say the same.
+
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+
+use asof_model::Instant;
+use asof_temporal::Terms;
+
+use crate::memo::Map;
+use crate::{BLOCK, Known, QueryError};
+
+/// The terms of entitlements, by block, as long as one question is answered.
+pub(crate) struct TermsAt<'k> {
+    known: &'k Known,
+    t: Instant,
+    blocks: Map<u32, Option<Arc<[Terms]>>>,
+}
+
+impl<'k> TermsAt<'k> {
+    pub(crate) fn new(known: &'k Known, t: Instant) -> Self {
+        Self { known, t, blocks: Map::default() }
+    }
+
+    /// Those of an entitlement; its state is a value then. `None`: only its state tells.
+    pub(crate) fn of(&mut self, entitlement: u32) -> Result<Option<Terms>, QueryError> {
+        let block = match self.blocks.entry(entitlement / BLOCK) {
+            Entry::Occupied(kept) => kept.into_mut(),
+            Entry::Vacant(none) => none.insert(self.known.reader().terms(entitlement / BLOCK)?),
+        };
+        let terms = block.as_ref().and_then(|terms| terms.get((entitlement % BLOCK) as usize)).copied();
+        Ok(terms.filter(|terms| terms.hold(self.t, self.known.size())))
+    }
+}
