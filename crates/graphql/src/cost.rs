@@ -41,6 +41,8 @@ const AT_MOST: [(&str, &str, u64); 4] = [
 const COUNTED: (&str, &str) = ("Identity", "unused");
 /// Bytes of a number, a moment or a name of the schema's own.
 const SHORT_BYTES: u64 = 48;
+/// Bytes around a text.
+const QUOTES: u64 = 2;
 /// Texts that are no longer, whatever they are of.
 const TEXTS: [(&str, usize); 3] = [
     ("name", Limits::DEFAULT.text_bytes),
@@ -110,8 +112,8 @@ fn shape(field: FieldDefinition, within: &str, of_page: bool) -> (String, Shape)
         None => Entries::AnyNumber,
     };
     let bytes = match of.as_str() {
-        "ID" => Some(Limits::DEFAULT.id_bytes as u64),
-        "String" => TEXTS.iter().find(|each| each.0 == name).map(|each| each.1 as u64),
+        "ID" => Some(Limits::DEFAULT.id_bytes as u64 + QUOTES),
+        "String" => TEXTS.iter().find(|each| each.0 == name).map(|each| each.1 as u64 + QUOTES),
         _ => Some(SHORT_BYTES),
     };
     (name, Shape { of, times, pages: first.is_some(), entries, bytes })

@@ -242,16 +242,17 @@ node!(
             during: Window,
             privileges: Option<Vec<Privilege>>,
         ) -> Result<Vec<UnusedPrivilege>, Failure> {
+            let (asked, moment) = (Asked::of(context)?, &self.0.moment);
+            asked.made(0)?;
             let filter = query::UnusedWhere {
                 privileges: privilege_set(privileges),
                 during: during.read().under("during")?,
             };
-            let moment = &self.0.moment;
             let ahead = context.look_ahead();
             let wants = |field| ahead.field(field).exists();
             let told = query::Told { held_since: wants("heldSince"), last_used: wants("lastUsed") };
             let found = moment.known.unused(moment.at(), self.0.node, &filter, told)?;
-            Asked::of(context)?.made(found.len())?;
+            asked.made(found.len())?;
             found.iter().map(|unused| UnusedPrivilege::show(unused, moment)).collect()
         }
 

@@ -9,6 +9,9 @@ use asof_temporal::Terms;
 use crate::memo::Map;
 use crate::{BLOCK, Known, QueryError};
 
+/// Blocks that are held on to; they are kept by the reader, too, as far as its memory goes.
+const BLOCKS_MAX: usize = 512;
+
 /// The terms of entitlements, by block, as long as one question is answered.
 pub(crate) struct TermsAt<'k> {
     known: &'k Known,
@@ -23,9 +26,15 @@ impl<'k> TermsAt<'k> {
 
     /// Those of an entitlement; its state is a value then. `None`: only its state tells.
     pub(crate) fn of(&mut self, entitlement: u32) -> Result<Option<Terms>, QueryError> {
+        if self.blocks.len() >= BLOCKS_MAX {
+            self.blocks.clear();
+        }
         let block = match self.blocks.entry(entitlement / BLOCK) {
             Entry::Occupied(kept) => kept.into_mut(),
-            Entry::Vacant(none) => none.insert(self.known.reader().terms(entitlement / BLOCK)?),
+            Entry::Vacant(none) => {
+                self.known.reader().check()?;
+                none.insert(self.known.reader().terms(entitlement / BLOCK)?)
+            }
         };
         let terms = block.as_ref().and_then(|terms| terms.get((entitlement % BLOCK) as usize)).copied();
         Ok(terms.filter(|terms| terms.hold(self.t, self.known.size())))

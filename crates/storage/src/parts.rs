@@ -18,7 +18,7 @@ use crate::codec::{Decoder, Encoder};
 use crate::db::{Db, Family, Pending};
 use crate::error::{StorageError, corrupt};
 use crate::keys;
-use crate::views::{head_class, secret_class};
+use crate::views::{day_of, head_class, secret_class};
 
 /// How often a list that names a part which is gone is looked at again.
 const LOOKS_MAX: usize = 16;
@@ -386,6 +386,9 @@ pub(crate) fn sound_rows(db: &Db, part: &Part) -> Result<Vec<Row>, StorageError>
     };
     if (made.id, made.events, made.from, made.until) != (part.id, part.events, part.from, part.until) {
         return Err(wrong("its line in the list does not say what its pages hold"));
+    }
+    if [part.from, part.until].iter().any(|moment| day_of(*moment) != part.id.day) {
+        return Err(wrong("its events are of another day"));
     }
     let head = BlockHead::decode(&row(keys::part_head(part.id), "it lacks its head")?).map_err(damaged)?;
     if head != of.head {

@@ -1,6 +1,6 @@
 //! What an entitlement says, where all statements on it say the same.
 
-use asof_model::{Effect, Instant, PrivilegeSet, Statement, StatementOp};
+use asof_model::{Effect, EntitlementValue, Instant, PrivilegeSet, Statement, StatementOp};
 
 use crate::NONE;
 
@@ -45,12 +45,8 @@ impl Terms {
         (since, index): (Instant, u64),
         resource: impl FnOnce(&str) -> Result<Option<u32>, E>,
     ) -> Result<Self, E> {
-        let given = |statement: &Statement| match &statement.op {
-            StatementOp::Put(value) => value.entitlement().cloned(),
-            _ => None,
-        };
         let Some(said) = statements.first().and_then(given) else { return Ok(Self::NONE) };
-        if statements.iter().any(|other| given(other).as_ref() != Some(&said)) {
+        if statements.iter().any(|other| given(other) != Some(said)) {
             return Ok(Self::NONE);
         }
         let resource = match said.scopes.as_slice() {
@@ -74,11 +70,18 @@ impl Terms {
     }
 }
 
+fn given(statement: &Statement) -> Option<&EntitlementValue> {
+    match &statement.op {
+        StatementOp::Put(value) => value.entitlement(),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use asof_model::{EntitlementValue, NodeValue, Privilege, Value};
+    use asof_model::{NodeValue, Privilege, Value};
 
     use super::*;
 

@@ -98,7 +98,8 @@ impl Ordinals {
     pub fn of(values: Vec<u32>) -> Self {
         let Some((table, places)) = tabled(&values) else { return Self::Whole(values) };
         if table.len() <= usize::from(u8::MAX) + 1 {
-            return Self::Byte { table, places: places.into_iter().map(|place| place as u8).collect() };
+            // From another list: one made of the list itself would keep its room.
+            return Self::Byte { table, places: places.iter().map(|place| *place as u8).collect() };
         }
         Self::Short { table, places }
     }
