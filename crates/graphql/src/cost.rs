@@ -8,7 +8,7 @@
 //!
 //! So pages of pages of pages are refused, while 10,000 identities with a hundred rows of usage each may be asked for; how
 //! much it is in truth, [`crate::bounds`] counts while the answer is being made, field by field. Where the text alone proves that
-//! it passes no limit, nothing needs to be counted, which takes a third of the time of a small answer: most questions that
+//! it passes no limit, nothing needs to be counted, which takes up to half of the time of a small answer: most questions that
 //! dashboards ask are such.
 
 use std::collections::HashMap;

@@ -441,3 +441,35 @@ fn firsts(from: &mut Decoder<'_>) -> Result<Arc<[u32]>, StorageError> {
     };
     (0..count).map(next).collect()
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use asof_model::Instant;
+    use asof_temporal::{MEMBERS, NONE};
+
+    use super::*;
+
+    #[test]
+    fn a_part_is_in_an_interval_up_to_the_instant() {
+        let row = |time, index| Row { time, index, class: 0, identity: 1, members: [NONE; MEMBERS] };
+        let part = Part::of(0, vec![row(10, 5), row(20, 6)], 100).unwrap().0;
+        let during = |from, to| Interval { from: Instant::from_nanos(from), to: Instant::from_nanos(to) };
+        for (from, to, size, meets, lies_in) in [
+            (10, 21, 7, true, true),
+            (10, 20, 7, true, false),
+            (11, 21, 7, true, false),
+            (10, 21, 6, true, false),
+            (10, 21, 5, false, false),
+            (10, 21, 0, false, false),
+            (0, 10, 7, false, false),
+            (0, 11, 7, true, false),
+            (20, 21, 7, true, false),
+            (21, 30, 7, false, false),
+        ] {
+            let found = (part.meets(during(from, to), size), part.lies_in(during(from, to), size));
+            assert_eq!(found, (meets, lies_in), "{from} to {to}, knowing {size}");
+        }
+        assert!(Part::of(0, Vec::new(), 100).is_none());
+    }
+}

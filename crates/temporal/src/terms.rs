@@ -113,6 +113,7 @@ mod tests {
             Ok(Terms { index: 7, resource: 3, denies: true, conditional: false, by_actions: true, .. })
         ));
         assert!(terms.is_ok_and(|terms| terms.hold(since.0, 8) && !terms.hold(since.0, 7)));
+        assert!(terms.is_ok_and(|terms| !terms.hold(Instant::from_nanos(4), 8) && !terms.hold(since.0, 0)));
         for others in [["r*"].as_slice(), &["q"], &["r", "q"], &[]] {
             assert!(of(&[read(1, others)]).is_ok_and(|terms| terms.resource == NONE && terms.index == 7));
         }
