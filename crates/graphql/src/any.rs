@@ -4,7 +4,7 @@
 
 use asof_model::NodeKind as Kind;
 use asof_query as query;
-use async_graphql::{ID, Interface, Object};
+use async_graphql::{ID, Interface, Object, Value};
 
 use crate::asked::Moment;
 use crate::change::{GrantEntry, Step};
@@ -12,6 +12,7 @@ use crate::enums::NodeKind;
 use crate::failure::Failure;
 use crate::node::{Entitlement, Identity, Owner, Resource, Secret, Workload};
 use crate::page::Shown;
+use crate::rows::{Picked, Plain};
 use crate::state::{Attribute, Revision, Version};
 
 /// A node of any kind.
@@ -61,6 +62,19 @@ pub(crate) enum Node {
     Owner(Owner),
 }
 
+impl Plain for Node {
+    fn plain(&self, picked: &[Picked]) -> Option<Value> {
+        match self {
+            Self::Identity(node) => node.plain(picked),
+            Self::Entitlement(node) => node.plain(picked),
+            Self::Secret(node) => node.plain(picked),
+            Self::Workload(node) => node.plain(picked),
+            Self::Resource(node) => node.plain(picked),
+            Self::Owner(node) => node.plain(picked),
+        }
+    }
+}
+
 impl Shown for Node {
     type Entry = query::Node;
 
@@ -83,6 +97,8 @@ pub(crate) struct Grant {
     entry: GrantEntry,
     moment: Moment,
 }
+
+impl Plain for Grant {}
 
 impl Shown for Grant {
     type Entry = GrantEntry;

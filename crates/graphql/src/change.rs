@@ -8,6 +8,7 @@ use crate::asked::Moment;
 use crate::enums::{ChangeKind, NodeKind, StepKind};
 use crate::failure::Failure;
 use crate::page::Shown;
+use crate::rows::Plain;
 use crate::scalars::{DateTime, Long};
 use crate::state::{State, Subject};
 
@@ -44,6 +45,8 @@ impl From<query::Change> for ChangeEntry {
         Self { time, ledger_index, kind, key }
     }
 }
+
+impl Plain for Change {}
 
 impl Shown for Change {
     type Entry = ChangeEntry;

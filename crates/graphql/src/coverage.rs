@@ -9,6 +9,7 @@ use crate::asked::Moment;
 use crate::enums::{CoverageKind, Privilege, privileges};
 use crate::failure::{Failure, INTERNAL};
 use crate::page::Shown;
+use crate::rows::Plain;
 use crate::state::{Revision, Version};
 
 /// What a collector says it has delivered: over its stretch of valid time, everything about these. Empty lists: all.
@@ -17,6 +18,8 @@ pub(crate) struct StatedCoverage {
     stated: query::StatedCoverage,
     moment: Moment,
 }
+
+impl Plain for StatedCoverage {}
 
 impl Shown for StatedCoverage {
     /// Its ordinal.

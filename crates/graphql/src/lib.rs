@@ -24,9 +24,11 @@ mod page;
 mod paging;
 mod query;
 mod results;
+mod rows;
 mod scalars;
 mod state;
 mod subscription;
+mod view;
 
 use async_graphql::{EmptyMutation, SDLExportOptions, SchemaBuilder};
 

@@ -2,12 +2,10 @@
 
 #![expect(clippy::unused_async, reason = "resolvers are async by form; these read and do not wait")]
 
-use std::sync::Arc;
-
-use asof_model::{EdgeKind, EntitlementValue, SecretValue, State as Resolved};
+use asof_model::{EdgeKind, State as Resolved};
 use asof_query as query;
-use asof_query::{Direction, Key};
-use async_graphql::{Context, ID, Object};
+use asof_query::Direction;
+use async_graphql::{Context, ID, Object, Value};
 
 use crate::asked::{Asked, Moment, how_many};
 use crate::change::GrantEntry;
@@ -20,73 +18,16 @@ use crate::input::{DeadSecretWhere, ObservationWhere, Read as _, Window, privile
 use crate::page::{GrantConnection, ObservationConnection, Shown};
 use crate::paging::Paging;
 use crate::results::{Coverage, NewSource, TimelinePoint, UnusedPrivilege, Usage};
+use crate::rows::{Picked, Plain, Rows};
 use crate::scalars::{DateTime, Duration};
 use crate::state::{Attribute, Revision, Version, attributes, given};
-
-/// A node at a moment.
-#[derive(Clone)]
-pub(crate) struct View {
-    node: query::Node,
-    moment: Moment,
-}
-
-impl View {
-    fn state(&self) -> Result<Resolved, Failure> {
-        Ok(self.moment.known.state(Key::Node(self.node), self.moment.at())?)
-    }
-
-    fn value(&self) -> Result<Option<Arc<asof_model::Value>>, Failure> {
-        Ok(self.state()?.value().cloned())
-    }
-
-    fn entitlement(&self) -> Result<Option<EntitlementValue>, Failure> {
-        Ok(self.value()?.and_then(|value| value.entitlement().cloned()))
-    }
-
-    /// `None` where it is not inventoried; ACTIVE where nobody says its state.
-    fn secret(&self) -> Result<Option<SecretValue>, Failure> {
-        Ok(self.value()?.map(|value| value.node().and_then(|node| node.secret).unwrap_or_default()))
-    }
-
-    fn follow<S: From<View>>(&self, kind: EdgeKind, direction: Direction) -> Result<Vec<S>, Failure> {
-        let found = self.moment.known.follow(kind, self.node, direction, self.moment.at())?;
-        Ok(found.into_iter().map(|node| Self { node, moment: self.moment.clone() }.into()).collect())
-    }
-
-    fn dead_uses(
-        &self,
-        context: &Context<'_>,
-        filter: DeadSecretWhere,
-        first: Option<i32>,
-        after: Option<String>,
-    ) -> Result<ObservationConnection, Failure> {
-        let paging = Paging::read(context, List::DeadUses, &self.named()?, first, after)?;
-        let moment = paging.moment_beside(Asked::of(context)?, &self.moment)?;
-        let list = query::EventList::DeadUses { node: self.node, filter: filter.read()? };
-        Ok(ObservationConnection(paging.events(moment, list)?))
-    }
-
-    fn new_sources(&self, of: SourceDimension, during: Window) -> Result<Vec<NewSource>, Failure> {
-        let filter = query::NewSourceWhere { of: of.into(), during: during.read().under("during")? };
-        let found = self.moment.known.new_sources(self.moment.at(), self.node, &filter)?;
-        found.iter().map(|new| NewSource::show(new, &self.moment)).collect()
-    }
-
-    /// What tells this node's lists from those of others.
-    fn named(&self) -> Result<String, Failure> {
-        Ok(format!("{} {}", self.node.kind, self.moment.id(self.node)?))
-    }
-
-    fn key(&self) -> Key {
-        Key::Node(self.node)
-    }
-}
+use crate::view::View;
 
 macro_rules! node {
     ($name:ident, $what:literal, { $($more:tt)* }) => {
         #[doc = $what]
         #[derive(Clone)]
-        pub(crate) struct $name(View);
+        pub(crate) struct $name(pub(crate) View);
 
         impl From<View> for $name {
             fn from(view: View) -> Self {
@@ -98,6 +39,12 @@ macro_rules! node {
             type Entry = query::Node;
             fn show(entry: &query::Node, moment: &Moment) -> Result<Self, Failure> {
                 Ok(Self(View { node: *entry, moment: moment.clone() }))
+            }
+        }
+
+        impl Plain for $name {
+            fn plain(&self, picked: &[Picked]) -> Option<Value> {
+                self.0.plain(picked)
             }
         }
 
@@ -225,7 +172,7 @@ node!(
             during: Window,
             privileges: Option<Vec<Privilege>>,
             #[graphql(default_with = "Some(100)")] first: Option<i32>,
-        ) -> Result<Vec<Usage>, Failure> {
+        ) -> Result<Rows<Usage>, Failure> {
             let (first, during) = (how_many(first, 100)?, during.read().under("during")?);
             let moment = &self.0.moment;
             let mut found =
@@ -241,7 +188,7 @@ node!(
             context: &Context<'_>,
             during: Window,
             privileges: Option<Vec<Privilege>>,
-        ) -> Result<Vec<UnusedPrivilege>, Failure> {
+        ) -> Result<Rows<UnusedPrivilege>, Failure> {
             let (asked, moment) = (Asked::of(context)?, &self.0.moment);
             asked.made(0)?;
             let filter = query::UnusedWhere {
@@ -330,7 +277,7 @@ node!(
         }
 
         /// Per step: what may be held, as itself, on `*`, at its start, and the observations within it.
-        async fn timeline(&self, during: Window, every: Duration) -> Result<Vec<TimelinePoint>, Failure> {
+        async fn timeline(&self, during: Window, every: Duration) -> Result<Rows<TimelinePoint>, Failure> {
             let (during, every) = (during.read().under("during")?, every.read().under("every")?);
             let moment = &self.0.moment;
             let points = moment.known.activity(moment.at(), self.0.node, &during, every)?;

@@ -12,6 +12,7 @@ use crate::asked::Moment;
 use crate::enums::{Outcome, Privilege};
 use crate::failure::Failure;
 use crate::page::Shown;
+use crate::rows::Plain;
 use crate::scalars::{DateTime, Long};
 use crate::state::{Attribute, attributes, given};
 
@@ -21,6 +22,8 @@ pub(crate) struct Observation {
     event: Event,
     moment: Moment,
 }
+
+impl Plain for Observation {}
 
 impl Shown for Observation {
     type Entry = Event;

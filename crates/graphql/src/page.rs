@@ -10,6 +10,7 @@ use crate::failure::Failure;
 use crate::node::{Identity, Secret};
 use crate::observation::Observation;
 use crate::paging::{Lazy, Page};
+use crate::rows::Rows;
 
 /// An entry of a list as it is shown.
 pub(crate) trait Shown: Sized {
@@ -20,7 +21,7 @@ pub(crate) trait Shown: Sized {
 }
 
 impl<T> Page<T> {
-    fn shown<S: Shown<Entry = T>>(&self) -> Result<Vec<S>, Failure> {
+    fn shown<S: Shown<Entry = T>, C: FromIterator<S>>(&self) -> Result<C, Failure> {
         self.entries.iter().map(|entry| S::show(entry, &self.moment)).collect()
     }
 
@@ -60,14 +61,15 @@ macro_rules! connection {
             )?
 
             /// The page's entries.
-            async fn nodes(&self) -> Result<Vec<$shown>, Failure> {
+            async fn nodes(&self) -> Result<Rows<$shown>, Failure> {
                 self.0.shown()
             }
 
             /// The page's entries, each with its cursor.
             async fn edges(&self) -> Result<Vec<$edge>, Failure> {
                 let edge = |(node, cursor)| $edge { node, cursor };
-                Ok(self.0.shown()?.into_iter().zip(self.0.cursors()).map(edge).collect())
+                let shown: Vec<$shown> = self.0.shown()?;
+                Ok(shown.into_iter().zip(self.0.cursors()).map(edge).collect())
             }
 
             /// Where the list goes on.

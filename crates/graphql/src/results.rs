@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::node::Entitlement;
 use crate::observation::Observation;
 use crate::page::Shown as _;
+use crate::rows::{Rows, plain};
 use crate::scalars::{DateTime, Long};
 
 /// Observed use of one privilege on one resource.
@@ -106,7 +107,7 @@ pub(crate) struct TimelinePoint {
     /// How many entitlements it HOLDS itself then.
     entitlements: i32,
     /// What was observed within the step.
-    observations: Vec<PrivilegeCount>,
+    observations: Rows<PrivilegeCount>,
 }
 
 impl From<query::TimelinePoint> for TimelinePoint {
@@ -189,7 +190,7 @@ pub(crate) struct BlastRadius {
     /// How many are reached.
     pub(crate) resources: Long,
     /// The first of them.
-    pub(crate) hops: Vec<Hop>,
+    pub(crate) hops: Rows<Hop>,
     /// What the answer was computed from.
     pub(crate) snapshot: Snapshot,
 }
@@ -234,3 +235,32 @@ pub(crate) struct LedgerInfo {
     /// The signed checkpoint; empty as long as checkpoints are not signed.
     pub(crate) checkpoint: String,
 }
+
+plain!(Usage {
+    "privilege" => privilege,
+    "resource" => resource,
+    "successes" => successes,
+    "denials" => denials,
+    "errors" => errors,
+    "first" => first,
+    "last" => last
+});
+plain!(UnusedPrivilege {
+    "entitlement" => entitlement,
+    "privilege" => privilege,
+    "heldSince" => held_since,
+    "lastUsed" => last_used
+});
+plain!(TimelinePoint {
+    "start" => start,
+    "held" => held,
+    "entitlements" => entitlements,
+    "observations" => observations
+});
+plain!(PrivilegeCount {
+    "privilege" => privilege,
+    "successes" => successes,
+    "denials" => denials,
+    "errors" => errors
+});
+plain!(Hop { "kind" => kind, "id" => id, "distance" => distance });

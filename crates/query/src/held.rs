@@ -71,7 +71,7 @@ impl<'a> What<'a> {
             if let Some(on) = known.directly_on(resource, &ask, during.from)? {
                 // Who is in no group may hold only what it is given itself; who was ever denied it may not even hold that.
                 let groups = known.reader().entangled(PrivilegeSet::EMPTY)?;
-                let (sure, denied) = (&on - &entangled, on & entangled);
+                let (sure, denied) = (&*on - &entangled, &*on & entangled);
                 return Ok(Candidates { maybe: (denied | groups) - &sure, sure });
             }
         }

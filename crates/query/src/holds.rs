@@ -81,10 +81,26 @@ impl Known {
     /// left aside. `None`: nothing is kept that would tell.
     pub(crate) fn directly_on(
         &self,
+        resource: &Arc<str>,
+        ask: &Ask<'_>,
+        t: Instant,
+    ) -> Result<Option<Arc<RoaringBitmap>>, QueryError> {
+        if ask.entitlement.is_some() {
+            return self.find_directly_on(resource, ask, t);
+        }
+        // A dashboard asks who could, and beside it who of them did.
+        let key = (Arc::clone(resource), ask.privileges, t, ask.conditional);
+        let weight =
+            |found: &Option<Arc<RoaringBitmap>>| found.as_ref().map_or(0, |found| found.len() as usize / 16);
+        self.holding_on.get(key, weight, || self.find_directly_on(resource, ask, t))
+    }
+
+    fn find_directly_on(
+        &self,
         resource: &str,
         ask: &Ask<'_>,
         t: Instant,
-    ) -> Result<Option<RoaringBitmap>, QueryError> {
+    ) -> Result<Option<Arc<RoaringBitmap>>, QueryError> {
         let Some(matching) = self.reader().matching(resource)? else { return Ok(None) };
         let mut found: Vec<u32> = Vec::new();
         for (ordinal, _) in matching.iter().filter(|(_, first)| *first < self.size()) {
@@ -99,10 +115,8 @@ impl Known {
         }
         found.sort_unstable();
         found.dedup();
-        Ok(Some(
-            RoaringBitmap::from_sorted_iter(found.iter().copied())
-                .unwrap_or_else(|_| found.into_iter().collect()),
-        ))
+        // Ascending and without repeats: appending does not fail.
+        Ok(Some(Arc::new(RoaringBitmap::from_sorted_iter(found).unwrap_or_default())))
     }
 
     /// Whether an identity itself holds, at a moment, an ALLOW that gives what is asked on a resource by an action: groups

@@ -32,6 +32,10 @@ pub(crate) struct CoverKey {
     pub effective: bool,
 }
 
+/// Who itself holds something on a resource depends on this alone, where no entitlement is named: the resource, the
+/// privileges, the moment, and whether conditions may hold.
+pub(crate) type HoldingKey = (Arc<str>, PrivilegeSet, Instant, bool);
+
 /// A coverage, and its timeline.
 #[derive(Debug, Clone)]
 pub(crate) struct Coverage {
@@ -55,6 +59,7 @@ pub struct Known {
     members: OnceLock<RoaringBitmap>,
     entangled: Cache<PrivilegeSet, Arc<RoaringBitmap>>,
     matching: Cache<u32, Option<Entitlements>>,
+    pub(crate) holding_on: Cache<HoldingKey, Option<Arc<RoaringBitmap>>>,
     ids: Cache<Node, Arc<str>>,
     texts: Cache<Text, Arc<str>>,
     pub(crate) held: Memo<u32, Arc<[Held]>>,
@@ -82,6 +87,7 @@ impl Known {
             members: OnceLock::new(),
             entangled: Cache::new(KEPT_MAX),
             matching: Cache::new(KEPT_MAX),
+            holding_on: Cache::new(KEPT_MAX),
             ids: Cache::new(KEPT_MAX),
             texts: Cache::new(KEPT_MAX),
             held: Memo::new(KEPT_MAX),

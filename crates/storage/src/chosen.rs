@@ -1,12 +1,12 @@
-//! Events chosen by a test that depends on nothing but the event and the facts on record: which ones of a whole part were
-//! chosen is kept until another fact is recorded.
+//! Events chosen by a test that depends on nothing but the event and the facts on record: those of a part are kept until
+//! another fact is recorded.
 
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use asof_model::Interval;
-use asof_temporal::{Block, Row};
+use asof_temporal::Block;
 use quick_cache::Weighter;
 
 use crate::error::StorageError;
@@ -18,11 +18,20 @@ use crate::work::Of;
 /// A part of the store that was opened as this, and the test.
 pub(crate) type ChosenKey = (u32, PartId, Arc<str>);
 
-/// The events that were chosen, as page and place in it, knowing the facts below a ledger index.
+/// The events that were chosen of those in an interval, knowing the facts below a ledger index.
 #[derive(Debug, Clone)]
 pub(crate) struct Chosen {
     facts: u64,
-    places: Arc<[(u32, u32)]>,
+    among: Interval,
+    events: Arc<[StoredEvent]>,
+}
+
+impl Chosen {
+    /// Whether all that an interval shares with the part was looked at.
+    fn tells(&self, part: &Part, during: Interval) -> bool {
+        let Interval { from, to } = self.among;
+        (from <= during.from || from.nanos() <= part.from) && (during.to <= to || part.until < to.nanos())
+    }
 }
 
 #[derive(Clone)]
@@ -30,7 +39,7 @@ pub(crate) struct ChosenBytes;
 
 impl Weighter<ChosenKey, Chosen> for ChosenBytes {
     fn weight(&self, key: &ChosenKey, chosen: &Chosen) -> u64 {
-        (key.2.len() + chosen.places.len() * 8 + 128) as u64
+        (key.2.len() + chosen.events.len() * size_of::<StoredEvent>() + 128) as u64
     }
 }
 
@@ -80,24 +89,19 @@ impl Store {
         let key = (self.parts.opening(), part.id, Arc::clone(test));
         let kept =
             facts.and_then(|facts| self.parts.caches().chosen.get(&key).filter(|kept| kept.facts == facts));
-        let Some(kept) = kept else {
-            let Some(blocks) = self.parts.pages(&self.db, part)? else { return Ok(None) };
-            self.work.add(Of::Blocks, blocks.len());
-            let inside: usize = blocks.iter().map(|block| inside(block, during).len()).sum();
-            // All of the part where that is not much more than what is asked about.
-            let keep = facts.filter(|_| inside * 2 >= part.events as usize);
-            return Ok(Some(Choosable::New { id: part.id, keep, blocks }));
-        };
-        let mut found = Vec::new();
-        for of_page in kept.places.chunk_by(|one, other| one.0 == other.0) {
-            let Some(block) = self.parts.page(&self.db, part.id, of_page[0].0)? else { return Ok(None) };
-            self.work.add(Of::Blocks, 1);
-            self.work.add(Of::Events, of_page.len());
-            let inside = inside(&block, during);
-            let places = of_page.iter().map(|(_, place)| *place as usize);
-            found.extend(places.filter(|place| inside.contains(place)).map(|place| block.row(place)));
+        if let Some(kept) = &kept
+            && kept.tells(part, during)
+        {
+            self.work.add(Of::Events, kept.events.len());
+            return Ok(Some(Choosable::Kept(Arc::clone(&kept.events))));
         }
-        Ok(Some(Choosable::Kept(found)))
+        let Some(blocks) = self.parts.pages(&self.db, part)? else { return Ok(None) };
+        self.work.add(Of::Blocks, blocks.len());
+        let inside: usize = blocks.iter().map(|block| inside(block, during).len()).sum();
+        // All of the part where that is not much more than what is asked about, and where other times were asked about before.
+        let all = facts.is_some() && (kept.is_some() || inside * 2 >= part.events as usize);
+        let among = if all { Interval::ALWAYS } else { during };
+        Ok(Some(Choosable::New { id: part.id, facts, among, blocks }))
     }
 
     #[expect(clippy::too_many_arguments, reason = "the loop above, in two")]
@@ -111,40 +115,32 @@ impl Store {
         choose: &mut dyn FnMut(&StoredEvent) -> Choice,
         visit: &mut dyn FnMut(&StoredEvent),
     ) -> Result<bool, StorageError> {
-        let (id, keep, blocks) = match of_part {
-            Choosable::Kept(rows) => {
-                for row in rows {
-                    visit(&stored(row)?);
-                }
-                return Ok(true);
-            }
-            Choosable::New { id, keep, blocks } => (id, keep, blocks),
-        };
-        let mut chosen = Vec::new();
-        for (page, block) in (0..).zip(blocks) {
-            let inside = inside(block, during);
-            let looked_at = if keep.is_some() { 0..block.len() } else { inside.clone() };
-            self.work.add(Of::Events, looked_at.len());
-            for place in looked_at {
-                if !wanted.has(block.classes()[place]) || block.index(place) >= size {
-                    continue;
-                }
-                let event = stored(&block.row(place))?;
-                match choose(&event) {
-                    None => return Ok(false),
-                    Some(false) => {}
-                    Some(true) => {
-                        chosen.push((page, place as u32));
-                        if inside.contains(&place) {
-                            visit(&event);
+        let mut found = Vec::new();
+        let (events, kept) = match of_part {
+            Choosable::Kept(events) => (&**events, None),
+            Choosable::New { id, facts, among, blocks } => {
+                for block in blocks {
+                    let looked_at = inside(block, *among);
+                    self.work.add(Of::Events, looked_at.len());
+                    for place in looked_at {
+                        if !wanted.has(block.classes()[place]) || block.index(place) >= size {
+                            continue;
+                        }
+                        let event = stored(&block.row(place))?;
+                        match choose(&event) {
+                            None => return Ok(false),
+                            Some(false) => {}
+                            Some(true) => found.push(event),
                         }
                     }
                 }
+                (&*found, facts.map(|facts| (*id, facts, *among)))
             }
-        }
-        if let Some(facts) = *keep {
-            let key = (self.parts.opening(), *id, Arc::clone(test));
-            self.parts.caches().chosen.insert(key, Chosen { facts, places: chosen.into() });
+        };
+        events.iter().filter(|event| during.contains(event.time)).for_each(visit);
+        if let Some((id, facts, among)) = kept {
+            let key = (self.parts.opening(), id, Arc::clone(test));
+            self.parts.caches().chosen.insert(key, Chosen { facts, among, events: found.into() });
         }
         Ok(true)
     }
@@ -152,10 +148,10 @@ impl Store {
 
 /// What there is of a part when events of it are to be chosen.
 enum Choosable {
-    /// Those of the interval that were chosen before.
-    Kept(Vec<Row>),
-    /// All, and the facts for which what is chosen is kept, if it is.
-    New { id: PartId, keep: Option<u64>, blocks: Vec<Arc<Block>> },
+    /// Those that were chosen before.
+    Kept(Arc<[StoredEvent]>),
+    /// All, those that are to be looked at, and the facts for which what is chosen is kept, if it is.
+    New { id: PartId, facts: Option<u64>, among: Interval, blocks: Vec<Arc<Block>> },
 }
 
 fn inside(block: &Block, during: Interval) -> Range<usize> {
