@@ -95,7 +95,7 @@ macro_rules! scalars {
     };
 }
 
-scalars!(DateTime, ID, Long, String, bool, i32);
+scalars!(DateTime, ID, Long, String, i32);
 
 macro_rules! enums {
     ($($of:ty),*) => {

@@ -85,7 +85,7 @@ impl Known {
         ask: &Ask<'_>,
         t: Instant,
     ) -> Result<Option<Arc<RoaringBitmap>>, QueryError> {
-        if ask.entitlement.is_some() {
+        if ask.entitlement.is_some() || ask.action.is_some() {
             return self.find_directly_on(resource, ask, t);
         }
         // A dashboard asks who could, and beside it who of them did.

@@ -32,8 +32,8 @@ pub(crate) struct CoverKey {
     pub effective: bool,
 }
 
-/// Who itself holds something on a resource depends on this alone, where no entitlement is named: the resource, the
-/// privileges, the moment, and whether conditions may hold.
+/// Who itself holds something on a resource depends on this alone, where neither an entitlement nor an action is named: the
+/// resource, the privileges, the moment, and whether conditions may hold.
 pub(crate) type HoldingKey = (Arc<str>, PrivilegeSet, Instant, bool);
 
 /// A coverage, and its timeline.

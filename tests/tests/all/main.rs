@@ -23,6 +23,7 @@ mod power;
 mod property;
 mod real_logs;
 mod reconcile;
+mod rows;
 mod server;
 mod slow_readers;
 mod smoke;

@@ -1,0 +1,55 @@
+//! A list's entries are the same whether they are made at once or by their resolvers.
+
+use asof_engine::{Engine, Options};
+use asof_server::sample::workload::Workload;
+
+/// Each member of the objects that can be made at once; under other names, twice, within fragments, and with what cannot.
+const NODES: &str = "list: identities(first: 40, at: $at) { totalCount nodes { id kind unused(during: {last: \"P90D\"}) \
+    { privilege heldSince lastUsed held: privilege entitlement { kind id } } \
+    usage(during: {last: \"P90D\"}) { privilege resource successes denials errors first last } } }";
+const PLAIN: &str = "plain: secrets(first: 500, at: $at) { nodes { name: id kind id } } \
+    some: nodes(kind: OWNER, at: $at) { nodes { kind id } } typed: nodes(kind: WORKLOAD, at: $at) { nodes { __typename id } } \
+    none: identities(first: 0, at: $at) { nodes { id } } \
+    twice: identities(first: 3, at: $at) { nodes { id id ...F } edges { cursor node { id } } }";
+const ONE: &str = "one: identity(id: $id, at: $at) { timeline(during: {last: \"P90D\"}, every: \"P1D\") \
+    { start held entitlements observations { privilege successes denials errors } } } \
+    blast: blastRadius(from: $id, at: $at, first: 500) { identities resources hops { kind id distance } }";
+/// Any number of attributes may come: this is counted.
+const COUNTED: &str = "counted: identities(first: 1, at: $at) { nodes { attributes { key value } } }";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn entries_are_the_same_counted_or_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine =
+        Engine::open(Options { data: folder.path().to_owned(), ..Options::default() }).await.unwrap();
+    let tenant = engine.tenant("default").await.unwrap().unwrap();
+    let workload = Workload::at_scale(0.002, 7).with_observations(4_000);
+    let mut used = None;
+    for batch in workload.batches() {
+        used = batch.observations.first().map(|seen| seen.identity.clone()).or(used);
+        tenant.ingest(batch).await.unwrap();
+    }
+    let ask = async |fields: &str| {
+        let parameters = if fields.contains("$id") { "$at: At, $id: ID!" } else { "$at: At" };
+        let fragment = if fields.contains("...F") { "fragment F on Identity { kind }" } else { "" };
+        let variables = serde_json::json!({
+            "at": { "asOf": workload.span().to.to_string() },
+            "id": used,
+        });
+        let query = format!("query({parameters}) {{ {fields} }} {fragment}");
+        let variables = async_graphql::Variables::from_json(variables);
+        let request = async_graphql::Request::new(query).variables(variables);
+        let response = asof_graphql::execute(tenant.clone(), request).await;
+        assert!(response.errors.is_empty(), "{:?}", response.errors);
+        response.data
+    };
+    for (fields, entry) in [(NODES, "lastUsed: "), (PLAIN, "__typename: "), (ONE, "successes: ")] {
+        let (at_once, mut counted) = (ask(fields).await, ask(&format!("{fields} {COUNTED}")).await);
+        let async_graphql::Value::Object(members) = &mut counted else { panic!("{counted}") };
+        assert!(members.shift_remove("counted").is_some());
+        // As text, so that the order of members counts, too.
+        assert_eq!(at_once.to_string(), counted.to_string());
+        assert!(at_once.to_string().contains(entry), "there is something to compare: {at_once}");
+    }
+    engine.close().await.unwrap();
+}
