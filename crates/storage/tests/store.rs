@@ -1,11 +1,15 @@
 //! The store on a real disk: acknowledgements, replay, reindex, check, and what corruption shows as.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::ops::ControlFlow;
+
 use asof_model::{
     Batch, EdgeKind, EdgeRef, Effect, EntitlementValue, Fact, Instant, Interval, NodeKind, NodeRef,
     NodeValue, Observation, Op, Outcome, Privilege, PrivilegeSet, Subject, Value,
 };
-use asof_storage::{Axis, EventScan, Prepared, Space, StorageError, Store, Wanted, check, reindex};
+use asof_storage::{
+    Axis, EventScan, Prepared, Space, StorageError, Store, StoredEvent, Wanted, check, reindex,
+};
 
 const HOUR: i64 = 3_600_000_000_000;
 
@@ -231,7 +235,7 @@ fn repeats_are_counted_once_and_conflicts_told() {
     store
         .events(&scan, 2, &mut |_| {
             events += 1;
-            std::ops::ControlFlow::Continue(())
+            ControlFlow::Continue(())
         })
         .unwrap();
     assert_eq!(events, 1);
@@ -354,4 +358,63 @@ fn parts_with_fewer_events_than_their_lines_say_are_not_made_one() {
     }
     let refused = refused.unwrap();
     assert!(refused.to_string().contains("as many as their lines say"), "{refused}");
+}
+
+/// Of the events in a window, those of identities with an even ordinal, which `chosen` is asked for; and of how many it was asked.
+fn even(store: &Store, test: &str, during: Interval, size: u64) -> (Vec<u64>, usize) {
+    let writes = Wanted::of([Privilege::Write].into_iter().collect(), &[Outcome::Success]);
+    let (mut found, mut asked) = (Vec::new(), 0);
+    let mut choose = |event: &StoredEvent| {
+        asked += 1;
+        Some(event.identity.is_multiple_of(2))
+    };
+    let mut visit = |event: &StoredEvent| found.push(event.index);
+    assert!(store.chosen(&test.into(), &writes, during, size, &mut choose, &mut visit).unwrap());
+    found.sort_unstable();
+    (found, asked)
+}
+
+#[test]
+fn what_was_chosen_of_one_window_answers_for_no_more_than_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let events = (0..48).map(|hour| seen(&format!("i{}", hour % 7), hour, &format!("e{hour}"))).collect();
+    let granted = batch(0, vec![holds("i0", "w", put(), 0)], vec![]);
+    let store = write(&folder.path().join("t"), &[granted, batch(1, vec![], events)], 1);
+    let size = store.published();
+    let just = |hours: i64, nanos: i64| Instant::from_nanos(at(hours).nanos() + nanos);
+    // Ends on an event, just after one, at midnight; a sliver, a bit, most and all of a day; and beyond what there is.
+    let ends =
+        [just(-1, 0), just(0, 0), just(3, 0), just(3, 1), just(20, 0), just(24, 0), just(30, 1), just(60, 0)];
+    let windows: Vec<Interval> =
+        ends.iter().flat_map(|from| ends.iter().filter_map(|to| Interval::new(*from, *to))).collect();
+    let plain = |during: Interval, size: u64| {
+        let wanted = Wanted::of([Privilege::Write].into_iter().collect(), &[Outcome::Success]);
+        let scan =
+            EventScan { axis: Axis::All, from: (during.from, 0), to: during.to, backwards: false, wanted };
+        let mut found = Vec::new();
+        let mut visit = |event: &StoredEvent| {
+            found.extend(event.identity.is_multiple_of(2).then_some(event.index));
+            ControlFlow::Continue(())
+        };
+        store.events(&scan, size, &mut visit).unwrap();
+        found.sort_unstable();
+        found
+    };
+    for (first, one) in windows.iter().enumerate() {
+        for (second, other) in windows.iter().enumerate() {
+            let test = format!("{first} {second}");
+            for (during, size) in [(one, size), (other, size), (other, size / 2), (other, 0), (one, size)] {
+                assert_eq!(
+                    even(&store, &test, *during, size).0,
+                    plain(*during, size),
+                    "{one:?} {other:?} {size}"
+                );
+            }
+            assert_eq!(
+                even(&store, &test, *other, size).1,
+                0,
+                "nothing is asked of twice: {one:?} {other:?}"
+            );
+        }
+    }
 }
