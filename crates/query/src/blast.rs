@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use asof_model::{EdgeKind, Effect, Instant, NodeKind, PrivilegeSet, glob_matches, is_glob};
-use asof_temporal::NONE;
+use asof_temporal::{NONE, Stated};
 use roaring::RoaringBitmap;
 
 use crate::limits::{HOPS_MAX, KEPT_MAX, MATCHED_MAX, within};
@@ -14,7 +14,7 @@ use crate::plan::check_at;
 use crate::span::whole;
 use crate::terms::TermsAt;
 use crate::walk::identity;
-use crate::{BLOCK, Direction, Key, Known, Node, QueryError, StatedSince, sets};
+use crate::{BLOCK, Direction, Key, Known, Node, QueryError, sets};
 
 /// The identities and existing resources reached, each with its distance; by distance, then first appearance.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -60,7 +60,7 @@ struct Resources<'k> {
     asked: PrivilegeSet,
     said: Map<u32, Option<Said>>,
     terms: TermsAt<'k>,
-    stated: Map<u32, Option<StatedSince>>,
+    stated: Map<u32, Option<Arc<Stated>>>,
     /// Those that were looked at, and those of them that exist.
     looked: RoaringBitmap,
     existing: RoaringBitmap,
@@ -95,7 +95,7 @@ impl<'k> Resources<'k> {
                 Entry::Occupied(kept) => kept.into_mut(),
                 Entry::Vacant(none) => none.insert(known.stated_block(node.kind, ordinal / BLOCK)?),
             };
-            let sure = known.stated_in(stated.as_ref(), ordinal, self.t) && !known.may_be_deleted(node)?;
+            let sure = known.stated_in(stated.as_deref(), ordinal, self.t) && !known.may_be_deleted(node)?;
             if sure || known.exists(node, self.t)? {
                 self.existing.insert(ordinal);
             }

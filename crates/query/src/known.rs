@@ -4,14 +4,14 @@ use std::hash::Hash;
 use std::sync::{Arc, OnceLock};
 
 use asof_model::{EdgeKind, Instant, Interval, NodeKind, PrivilegeSet, State, Timeline, Value};
-use asof_temporal::{EdgeList, End, Rectangle};
+use asof_temporal::{EdgeList, End, Rectangle, Stated};
 use roaring::RoaringBitmap;
 
 use crate::limits::{ENTRIES_MAX, KEPT_MAX, Tuning, within};
 use crate::memo::{Cache, Memo};
 use crate::span::{look, narrow, same_state, whole};
 use crate::unused::{Pair, UnusedKey};
-use crate::{Direction, Edge, Entitlements, Key, Node, QueryError, Reader, StatedSince, Text};
+use crate::{Deaths, Direction, Edge, Entitlements, Key, Node, QueryError, Reader, Text};
 
 /// An entitlement that an identity itself HOLDS in force, of either effect.
 #[derive(Debug, Clone)]
@@ -69,8 +69,8 @@ pub struct Known {
     pub(crate) vouched: Memo<(u32, u8, Option<u32>), bool>,
     pub(crate) dead: Memo<(u32, bool), bool>,
     pub(crate) unused: Cache<UnusedKey, Arc<[Pair]>>,
-    pub(crate) stated: Cache<(NodeKind, u32), Option<StatedSince>>,
-    pub(crate) deaths: Cache<u32, Option<StatedSince>>,
+    pub(crate) stated: Cache<(NodeKind, u32), Option<Arc<Stated>>>,
+    pub(crate) deaths: Cache<u32, Option<Deaths>>,
     pub(crate) succeeded: Cache<Interval, Option<Arc<RoaringBitmap>>>,
 }
 

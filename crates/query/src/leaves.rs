@@ -26,9 +26,9 @@ impl Leaf for Exists {
     }
 
     fn bounds(&self, known: &Known, scope: &RoaringBitmap) -> Result<Candidates, QueryError> {
-        // Sets of all that exist cost more than a look at so many, where that is a look at what is kept of them.
-        if scope.len() < known.tuning.many && known.stated_block(self.kind, 0)?.is_some() {
-            return Ok(all_may(scope));
+        if known.stated_block(self.kind, 0)?.is_some() {
+            let sure = known.surely_stated_of(self.kind, scope, self.t)?;
+            return Ok(Candidates { maybe: scope - &sure, sure });
         }
         let found = known.reader().existing(self.kind, self.t)?;
         Ok(if self.include_deleted {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use asof_model::{
     EdgeKind, Instant, Interval, NodeKind, Observation, Outcome, Privilege, PrivilegeSet, Statement, Timeline,
 };
-use asof_temporal::{EdgeList, End, Terms};
+use asof_temporal::{EdgeList, End, Stated, Terms};
 use roaring::RoaringBitmap;
 
 use crate::QueryError;
@@ -55,8 +55,8 @@ pub enum Direction {
 /// A coverage: its ordinal, its source, its scope.
 pub type CoverageKey = (u32, Arc<str>, Arc<str>);
 
-/// For each node of a block a moment, and the index of the record that says so.
-pub type StatedSince = Arc<[(Instant, u64)]>;
+/// For each secret of a block a moment, and the index of the record that says so.
+pub type Deaths = Arc<[(Instant, u64)]>;
 /// Entitlements by ordinal, each with the index of a record.
 pub type Entitlements = Arc<[(u32, u64)]>;
 
@@ -265,7 +265,7 @@ pub trait Reader: Send + Sync {
 
     /// From when on a node surely exists, and the index of the record that says so, for each of [`BLOCK`] nodes of a kind,
     /// of those that are never *deleted*. `None`: nothing is kept that would tell.
-    fn stated_since(&self, kind: NodeKind, block: u32) -> Result<Option<StatedSince>, QueryError> {
+    fn stated_since(&self, kind: NodeKind, block: u32) -> Result<Option<Arc<Stated>>, QueryError> {
         let _ = (kind, block);
         Ok(None)
     }
@@ -273,7 +273,7 @@ pub trait Reader: Send + Sync {
     /// For each of [`BLOCK`] secrets: from when on it is dead for good, while before it never is (FOREVER: it never is at all),
     /// and the index of the last record on it; one beyond every K where it is not so simple. `None`: nothing is kept that
     /// would tell.
-    fn deaths(&self, block: u32) -> Result<Option<StatedSince>, QueryError> {
+    fn deaths(&self, block: u32) -> Result<Option<Deaths>, QueryError> {
         let _ = block;
         Ok(None)
     }

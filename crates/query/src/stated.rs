@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use asof_model::{Instant, Interval, NodeKind};
+use asof_temporal::Stated;
 use roaring::RoaringBitmap;
 
-use crate::{BLOCK, Known, QueryError, StatedSince};
+use crate::{BLOCK, Known, QueryError};
 
 impl Known {
     /// Those of a scope of which what is kept of their blocks says that they are stated at T and never deleted; of the others only
@@ -16,34 +17,37 @@ impl Known {
         scope: &RoaringBitmap,
         t: Instant,
     ) -> Result<RoaringBitmap, QueryError> {
-        let (mut found, mut block) = (Vec::new(), None);
-        for ordinal in scope {
-            let number = ordinal / BLOCK;
-            if block.as_ref().is_none_or(|(last, _)| *last != number) {
-                self.reader().check()?;
-                block = Some((number, self.stated_block(kind, number)?));
+        let (mut blocks, mut never, mut single) = (RoaringBitmap::new(), Vec::new(), Vec::new());
+        let (Some(first), Some(last)) = (scope.min(), scope.max()) else { return Ok(blocks) };
+        for number in first / BLOCK..=last / BLOCK {
+            let start = number * BLOCK;
+            let ordinals = start..=start + (BLOCK - 1);
+            if scope.range_cardinality(ordinals.clone()) == 0 {
+                continue;
             }
-            if self.stated_in(block.as_ref().and_then(|block| block.1.as_ref()), ordinal, t) {
-                found.push(ordinal);
+            self.reader().check()?;
+            let Some(block) = self.stated_block(kind, number)? else { continue };
+            if let Some(places) = block.all_but(t, self.size()) {
+                blocks.insert_range(ordinals);
+                never.extend(places.iter().map(|place| start + place));
+            } else {
+                single.extend(scope.range(ordinals).filter(|one| self.stated_in(Some(&block), *one, t)));
             }
-        }
-        if found.is_empty() {
-            return Ok(RoaringBitmap::new());
         }
         let Some(ended) = self.ended(kind)? else { return Ok(RoaringBitmap::new()) };
-        // Ascending like the scope: appending does not fail.
-        Ok(RoaringBitmap::from_sorted_iter(found).unwrap_or_default() - &**ended)
+        // Both ascend: appending does not fail.
+        let of = |ordinals: Vec<u32>| RoaringBitmap::from_sorted_iter(ordinals).unwrap_or_default();
+        Ok((((blocks - of(never)) & scope) | of(single)) - &**ended)
     }
 
     /// Since when the nodes of a block are stated, where that is kept.
-    pub(crate) fn stated_block(&self, kind: NodeKind, block: u32) -> Result<Option<StatedSince>, QueryError> {
+    pub(crate) fn stated_block(&self, kind: NodeKind, block: u32) -> Result<Option<Arc<Stated>>, QueryError> {
         self.stated.get((kind, block), |_| 0, || self.reader().stated_since(kind, block))
     }
 
     /// Whether a block says that a node of it is stated at T, unless it was ever deleted.
-    pub(crate) fn stated_in(&self, block: Option<&StatedSince>, ordinal: u32, t: Instant) -> bool {
-        let stated = block.and_then(|block| block.get((ordinal % BLOCK) as usize));
-        stated.is_some_and(|(since, index)| *since <= t && *index < self.size())
+    pub(crate) fn stated_in(&self, block: Option<&Stated>, ordinal: u32, t: Instant) -> bool {
+        block.is_some_and(|block| block.holds(ordinal % BLOCK, t, self.size()))
     }
 
     /// Secrets, in order, each with from when on it is dead for good, while before it never is (FOREVER: it never is at all),

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use asof_evidence::Hash;
 use asof_model::{EdgeKind, Instant, NodeKind, Privilege, Statement, Timeline};
-use asof_temporal::{EdgeList, Segment, Terms};
+use asof_temporal::{EdgeList, Segment, Stated, Terms};
 use foldhash::fast::FixedState;
 use quick_cache::Weighter;
 use quick_cache::unsync::{Cache, DefaultLifecycle};
@@ -87,7 +87,8 @@ pub(crate) enum Entry {
     Globs(Globs),
     /// With the version of the globs that it was made of.
     Matching(u64, Entitlements),
-    Stated(Arc<[(Instant, u64)]>),
+    Stated(Arc<Stated>),
+    Deaths(Arc<[(Instant, u64)]>),
     Terms(Arc<[Terms]>),
     Root(Hash, Instant),
 }
@@ -101,7 +102,8 @@ impl Entry {
                 Self::History(history) => history.bytes(),
                 Self::Name(_, text) => text.len(),
                 Self::Terms(terms) => size_of_val(&**terms),
-                Self::Stated(rows) => size_of_val(&**rows),
+                Self::Stated(stated) => stated.bytes(),
+                Self::Deaths(rows) => size_of_val(&**rows),
                 Self::Discovered(rows) => size_of_val(&**rows),
                 Self::Segments(segments) => segments.iter().map(Segment::bytes).sum(),
                 Self::Set(set) => set.serialized_size(),

@@ -14,6 +14,7 @@ mod keys;
 mod ledger;
 mod maintenance;
 mod memory;
+mod names;
 mod newly;
 mod parts;
 mod pieces;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::db::Buffers;
 use crate::firsts::Room;
 use crate::kept::Shards;
+use crate::names::Names;
 use crate::parts::Caches;
 
 /// Hundredths of the memory that each cache may take. What is left is for batches on their way, for questions at work and
@@ -14,13 +15,17 @@ use crate::parts::Caches;
 /// were there.
 mod hundredths {
     /// Pages of events, decoded.
-    pub(super) const EVENTS: u64 = 50;
+    pub(super) const EVENTS: u64 = 44;
+    /// Who was seen first and last in a part, and when.
+    pub(super) const ENDS: u64 = 4;
     /// Pages of who used resources.
     pub(super) const USERS: u64 = 4;
     /// Heads of such blocks.
     pub(super) const HEADS: u64 = 3;
     /// Which events of a part a test chose.
     pub(super) const CHOSEN: u64 = 2;
+    /// Ordinals by id, for writers.
+    pub(super) const NAMES: u64 = 3;
     /// First appearances.
     pub(super) const FIRSTS: u64 = 5;
     /// Posture, decoded.
@@ -41,6 +46,7 @@ struct All {
     bytes: u64,
     buffers: Buffers,
     events: Caches,
+    names: Names,
     firsts: Arc<Room>,
     posture: Arc<Shards>,
     openings: AtomicU32,
@@ -60,10 +66,12 @@ impl Memory {
             buffers: Buffers::new(share(hundredths::TABLES), share(hundredths::WRITES)),
             events: Caches::new(
                 share(hundredths::EVENTS),
+                share(hundredths::ENDS),
                 share(hundredths::USERS),
                 share(hundredths::HEADS),
                 share(hundredths::CHOSEN),
             ),
+            names: Names::new(share(hundredths::NAMES)),
             firsts: Arc::new(Room::new(share(hundredths::FIRSTS))),
             posture: Arc::new(Shards::new(share(hundredths::POSTURE))),
             openings: AtomicU32::new(0),
@@ -81,6 +89,10 @@ impl Memory {
 
     pub(crate) fn events(&self) -> &Caches {
         &self.0.events
+    }
+
+    pub(crate) fn names(&self) -> &Names {
+        &self.0.names
     }
 
     pub(crate) fn firsts(&self) -> Arc<Room> {

@@ -9,7 +9,7 @@ use std::ops::{ControlFlow, Range};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use asof_model::Interval;
-use asof_temporal::{Block, BlockHead, DecodeError, Row, Users, cut};
+use asof_temporal::{Block, BlockHead, DecodeError, Ends, Row, Users, cut};
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
@@ -89,6 +89,11 @@ impl Part {
         self.from < during.to.nanos() && during.from.nanos() <= self.until && self.id.first < size
     }
 
+    /// All of its events that are before or after an interval are so: it has none on one side of it.
+    pub fn ends_in(&self, during: Interval) -> bool {
+        during.from.nanos() <= self.from || self.until < during.to.nanos()
+    }
+
     /// All of it lies in an interval and among the first `size` records.
     pub fn lies_in(&self, during: Interval, size: u64) -> bool {
         during.from.nanos() <= self.from && self.until < during.to.nanos() && self.id.last < size
@@ -104,7 +109,7 @@ impl Part {
 pub(crate) type Directory = BTreeMap<u32, Arc<[Part]>>;
 
 /// A part of the store that was opened as this.
-type OwnId = (u32, PartId);
+pub(crate) type OwnId = (u32, PartId);
 
 /// A page of such a part.
 type OwnPage = (u32, PartId, u32);
@@ -136,20 +141,32 @@ impl Weighter<OwnId, Arc<BlockHead>> for HeadBytes {
     }
 }
 
+#[derive(Clone)]
+pub(crate) struct EndsBytes;
+
+impl Weighter<(OwnId, bool), Arc<Ends>> for EndsBytes {
+    fn weight(&self, _: &(OwnId, bool), ends: &Arc<Ends>) -> u64 {
+        ends.weight()
+    }
+}
+
 /// Parts of all stores of a process, decoded, bounded in bytes.
 #[derive(Clone)]
 pub(crate) struct Caches {
     blocks: Arc<Cache<OwnPage, Arc<Block>, BlockBytes>>,
+    /// Of identities, or of secrets.
+    pub ends: Arc<Cache<(OwnId, bool), Arc<Ends>, EndsBytes>>,
     users: Arc<Cache<OwnPage, Arc<Users>, UsersBytes>>,
     heads: Arc<Cache<OwnId, Arc<BlockHead>, HeadBytes>>,
     pub chosen: Arc<Cache<ChosenKey, Chosen, ChosenBytes>>,
 }
 
 impl Caches {
-    /// At most so many bytes of blocks, of users, of heads, and of choices.
-    pub fn new(blocks: u64, users: u64, heads: u64, chosen: u64) -> Self {
+    /// At most so many bytes of blocks, of their ends, of users, of heads, and of choices.
+    pub fn new(blocks: u64, ends: u64, users: u64, heads: u64, chosen: u64) -> Self {
         Self {
             blocks: Arc::new(sharded(blocks, SHARDS, BlockBytes)),
+            ends: Arc::new(sharded(ends, 1, EndsBytes)),
             users: Arc::new(sharded(users, 1, UsersBytes)),
             heads: Arc::new(sharded(heads, 1, HeadBytes)),
             chosen: Arc::new(sharded(chosen, 1, ChosenBytes)),
@@ -161,7 +178,7 @@ impl Caches {
 const SHARDS: usize = 8;
 
 /// A cache in so many pieces: what is larger than a piece is not kept.
-fn sharded<K: Eq + Hash, T: Clone, W: Weighter<K, T> + Clone>(
+pub(crate) fn sharded<K: Eq + Hash, T: Clone, W: Weighter<K, T> + Clone>(
     bytes: u64,
     shards: usize,
     weighter: W,

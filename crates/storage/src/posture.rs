@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use asof_model::{
     EdgeKind, Instant, Interval, NodeKind, Privilege, PrivilegeSet, RecordBody, Statement, Subject, Timeline,
@@ -198,7 +199,7 @@ impl Store {
     /// Identities that themselves hold an ALLOW with one of the privileges at one moment of the interval at least.
     ///
     /// Segments are read before revisions: whatever a batch that is written meanwhile turns over in the one shows in the
-    /// other, and is left open.
+    /// other, and is left open. Where no fact lies beyond the first `size` records, nothing was revised since.
     pub fn direct_holders(
         &self,
         privileges: PrivilegeSet,
@@ -206,6 +207,7 @@ impl Store {
         size: u64,
     ) -> Result<Members, StorageError> {
         let mut members = Members::default();
+        let mut all_known = true;
         let one_moment = during.from.nanos().checked_add(1) == Some(during.to.nanos());
         for privilege in privileges.iter().filter(|privilege| privilege.can_be_held()) {
             let mut of_privilege = RoaringBitmap::new();
@@ -215,6 +217,11 @@ impl Store {
             for segment in segments {
                 of_privilege |= if one_moment { segment.at(during.from) } else { segment.sometime(during) };
             }
+            if self.facts_end.load(Ordering::Acquire) <= size {
+                members.sure |= of_privilege;
+                continue;
+            }
+            all_known = false;
             let mut open = RoaringBitmap::new();
             let (from, to) =
                 (keys::revision(privilege, size), keys::after_prefix(&keys::segment_prefix(privilege)));
@@ -226,6 +233,9 @@ impl Store {
             of_privilege -= &open;
             members.sure |= of_privilege;
             members.maybe |= open;
+        }
+        if all_known {
+            return Ok(members);
         }
         let cut = self.cut(size)?;
         members.sure -= &cut;

@@ -1,17 +1,27 @@
 //! Who was seen: sets of identities and secrets by what their events were.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use asof_model::{Instant, Interval, Outcome, Privilege};
-use asof_temporal::{Member, NONE};
+use asof_temporal::{Block, BlockHead, Ends, Member, NONE};
 use roaring::{MultiOps, RoaringBitmap};
 
 use crate::error::StorageError;
 use crate::events::Wanted;
 use crate::parts::Part;
 use crate::store::Store;
-use crate::views::{class, head_class};
+use crate::views::{class, head_class, interval_of, secret_class};
 use crate::work::Of;
+
+/// Who was seen in a part.
+enum Seen {
+    /// Those of all of it.
+    Head(Arc<BlockHead>),
+    /// These were gathered with others.
+    Gathered,
+}
 
 impl Store {
     /// Identities (or secrets) of the events of these classes in an interval, among the first `size` records.
@@ -22,14 +32,27 @@ impl Store {
         during: Interval,
         size: u64,
     ) -> Result<RoaringBitmap, StorageError> {
-        let mut sets: Vec<RoaringBitmap> = Vec::new();
+        let gathered = RefCell::default();
+        let mut heads = Vec::new();
         for day in self.days(during.from, during.to) {
-            let found = self.parts.of_day(day, |part| self.seen_in(part, secrets, wanted, during, size))?;
-            sets.extend(found.into_iter().flatten());
+            let seen =
+                |part: &Part| self.seen_in(part, secrets, wanted, during, size, &mut gathered.borrow_mut());
+            heads.extend(self.parts.of_day(day, seen)?);
         }
-        Ok(sets.union())
+        let of_class =
+            |class: u8| if secrets { wanted.has_outcome(class) } else { wanted.has(head_class(class)) };
+        let heads = heads.iter().filter_map(|seen| match seen {
+            Seen::Head(head) => Some(if secrets { &head.secrets } else { &head.identities }),
+            Seen::Gathered => None,
+        });
+        let sets: Vec<&RoaringBitmap> =
+            heads.flatten().filter(|(class, _)| of_class(**class)).map(|(_, set)| set).collect();
+        self.work.add(Of::Bitmaps, sets.len());
+        let gathered = gathered.into_inner().set();
+        Ok(sets.into_iter().chain([&gathered]).union())
     }
 
+    /// Those of a part: gathered, or all of it are. `None`: the part is gone.
     fn seen_in(
         &self,
         part: &Part,
@@ -37,24 +60,37 @@ impl Store {
         wanted: &Wanted,
         during: Interval,
         size: u64,
-    ) -> Result<Option<Vec<RoaringBitmap>>, StorageError> {
+        gathered: &mut Dense,
+    ) -> Result<Option<Seen>, StorageError> {
         if !part.meets(during, size) {
-            return Ok(Some(Vec::new()));
+            return Ok(Some(Seen::Gathered));
         }
-        // A head's sets of secrets know outcomes alone.
-        if part.lies_in(during, size) && (!secrets || wanted.knows_outcomes_alone()) {
-            let Some(head) = self.parts.head(&self.db, part.id)? else { return Ok(None) };
-            let sets = if secrets { &head.secrets } else { &head.identities };
+        let all_known = part.id.last < size;
+        // What is kept of secrets knows outcomes alone.
+        let is_kept = all_known && (!secrets || wanted.knows_outcomes_alone());
+        if is_kept && part.lies_in(during, size) {
+            return Ok(self.parts.head(&self.db, part.id)?.map(Seen::Head));
+        }
+        if is_kept && part.ends_in(during) {
+            let Some(ends) = self.ends(part, secrets)? else { return Ok(None) };
+            let mut looked_at = 0;
+            let gather = |ordinals: &[u32]| {
+                looked_at += ordinals.len();
+                for ordinal in ordinals {
+                    gathered.insert(*ordinal);
+                }
+            };
             let of_class =
                 |class: u8| if secrets { wanted.has_outcome(class) } else { wanted.has(head_class(class)) };
-            let found: Vec<_> =
-                sets.iter().filter(|(of, _)| of_class(**of)).map(|(_, set)| set.clone()).collect();
-            self.work.add(Of::Bitmaps, found.len());
-            return Ok(Some(found));
+            if during.from.nanos() <= part.from {
+                ends.seen_before(during.to.nanos(), of_class, gather);
+            } else {
+                ends.seen_from(during.from.nanos(), of_class, gather);
+            }
+            self.work.add(Of::Events, looked_at);
+            return Ok(Some(Seen::Gathered));
         }
         let Some(blocks) = self.parts.pages(&self.db, part)? else { return Ok(None) };
-        let all_known = part.id.last < size;
-        let mut found = Dense::default();
         self.work.add(Of::Blocks, blocks.len());
         for block in blocks {
             let places = block.between(during.from.nanos(), during.to.nanos());
@@ -64,12 +100,29 @@ impl Store {
                     let ordinal =
                         if secrets { block.member(Member::Secret, place) } else { block.identity(place) };
                     if ordinal != NONE {
-                        found.insert(ordinal);
+                        gathered.insert(ordinal);
                     }
                 }
             }
         }
-        Ok(Some(vec![found.set()]))
+        Ok(Some(Seen::Gathered))
+    }
+
+    /// When identities (or secrets) were seen first and last in a part, by the classes of its head; `None`: it is gone.
+    fn ends(&self, part: &Part, secrets: bool) -> Result<Option<Arc<Ends>>, StorageError> {
+        let key = ((self.parts.opening(), part.id), secrets);
+        if let Some(ends) = self.parts.caches().ends.get(&key) {
+            return Ok(Some(ends));
+        }
+        let Some(blocks) = self.parts.pages(&self.db, part)? else { return Ok(None) };
+        self.work.add(Of::Blocks, blocks.len());
+        let ends = Arc::new(if secrets {
+            Ends::of(&blocks, |block, place| block.member(Member::Secret, place), secret_class)
+        } else {
+            Ends::of(&blocks, Block::identity, head_class)
+        });
+        self.parts.caches().ends.insert(key, Arc::clone(&ends));
+        Ok(Some(ends))
     }
 
     /// Identities of the events of these classes on a resource in an interval, among the first `size` records.
@@ -143,51 +196,81 @@ impl Store {
         to: Instant,
         size: u64,
     ) -> Result<RoaringBitmap, StorageError> {
-        let mut found = RoaringBitmap::new();
-        let Some(first) = from.iter().map(|each| each.1).min() else { return Ok(found) };
-        let moments: BTreeMap<u32, Instant> = from.iter().copied().collect();
-        let mut open: RoaringBitmap = moments.keys().collect();
+        let mut found = Vec::new();
+        let mut by_moment: Vec<(Instant, u32)> = from.iter().map(|(secret, from)| (*from, *secret)).collect();
+        by_moment.sort_unstable();
+        let Some(first) = by_moment.first().map(|each| each.0) else { return Ok(RoaringBitmap::new()) };
+        // The latest day first: of those from a moment before it on, all that are seen on it are seen.
+        let (mut left, mut later) = (&*by_moment, RoaringBitmap::new());
         for day in self.days(first, to).into_iter().rev() {
-            let parts = self.parts.of_day(day, |part| {
-                let mut here = RoaringBitmap::new();
-                if !part.meets(Interval { from: first, to }, size) {
-                    return Ok(Some((here, Vec::new())));
+            let Interval { from: start, to: end } = interval_of(day);
+            let (before, here) = left.split_at(left.partition_point(|each| each.0 < start));
+            left = before;
+            let mut open = BTreeMap::new();
+            for (from, secret) in here {
+                if later.contains(*secret) {
+                    found.push(*secret);
+                } else if *from < end {
+                    open.insert(*secret, *from);
                 }
-                let Some(head) = self.parts.head(&self.db, part.id)? else { return Ok(None) };
-                for (_, set) in head.secrets.iter().filter(|(of, _)| wanted.has_outcome(**of)) {
-                    self.work.add(Of::Bitmaps, 1);
-                    here |= &open & set;
-                }
-                let blocks =
-                    if here.is_empty() { Some(Vec::new()) } else { self.parts.pages(&self.db, part)? };
-                Ok(blocks.map(|blocks| (here, blocks)))
-            })?;
-            for (here, blocks) in parts {
-                self.work.add(Of::Blocks, blocks.len());
-                let mut looked_at = 0;
-                for block in blocks {
-                    for secret in shared(&here, block.by_secret().keys()) {
-                        let Some(from) = moments.get(&secret) else { continue };
-                        let places = block.by_secret().of_key(secret);
-                        // The latest first: it is the likeliest.
-                        let used = places.iter().rev().map(|place| *place as usize).any(|place| {
-                            looked_at += 1;
-                            let time = Instant::from_nanos(block.time(place));
-                            *from <= time
-                                && time < to
-                                && wanted.has(block.classes()[place])
-                                && block.index(place) < size
-                        });
-                        if used {
-                            found.insert(secret);
-                        }
-                    }
-                }
-                self.work.add(Of::Events, looked_at);
             }
-            open -= &found;
+            self.secrets_seen_on(day, &open, wanted, to, size, &mut found)?;
+            if left.is_empty() {
+                break;
+            }
+            later |= self.seen(true, wanted, Interval { from: start, to: end.min(to) }, size)?;
         }
-        Ok(found)
+        found.extend(left.iter().map(|each| each.1).filter(|secret| later.contains(*secret)));
+        Ok(set(found))
+    }
+
+    /// The same of secrets with moments on one day.
+    fn secrets_seen_on(
+        &self,
+        day: u32,
+        from: &BTreeMap<u32, Instant>,
+        wanted: &Wanted,
+        to: Instant,
+        size: u64,
+        found: &mut Vec<u32>,
+    ) -> Result<(), StorageError> {
+        let Some(first) = from.values().min() else { return Ok(()) };
+        let secrets: RoaringBitmap = from.keys().collect();
+        let parts = self.parts.of_day(day, |part| {
+            let mut here = RoaringBitmap::new();
+            if !part.meets(Interval { from: *first, to }, size) {
+                return Ok(Some((here, Vec::new())));
+            }
+            let Some(head) = self.parts.head(&self.db, part.id)? else { return Ok(None) };
+            for (_, set) in head.secrets.iter().filter(|(of, _)| wanted.has_outcome(**of)) {
+                self.work.add(Of::Bitmaps, 1);
+                here |= &secrets & set;
+            }
+            let blocks = if here.is_empty() { Some(Vec::new()) } else { self.parts.pages(&self.db, part)? };
+            Ok(blocks.map(|blocks| (here, blocks)))
+        })?;
+        for (here, blocks) in parts {
+            self.work.add(Of::Blocks, blocks.len());
+            let mut looked_at = 0;
+            for block in blocks {
+                for secret in shared(&here, block.by_secret().keys()) {
+                    let Some(from) = from.get(&secret) else { continue };
+                    let places = block.by_secret().of_key(secret);
+                    // The latest first: it is the likeliest.
+                    let used = places.iter().rev().map(|place| *place as usize).any(|place| {
+                        looked_at += 1;
+                        let time = Instant::from_nanos(block.time(place));
+                        *from <= time
+                            && time < to
+                            && wanted.has(block.classes()[place])
+                            && block.index(place) < size
+                    });
+                    found.extend(used.then_some(secret));
+                }
+            }
+            self.work.add(Of::Events, looked_at);
+        }
+        Ok(())
     }
 }
 
@@ -213,23 +296,26 @@ fn set(mut ordinals: Vec<u32>) -> RoaringBitmap {
 struct Dense(Vec<u64>);
 
 impl Dense {
+    /// Of all ordinals.
+    const WORDS_MAX: usize = 1 << 26;
+    /// As many as share their upper half, which a bitmap keeps together.
+    const WORDS_TOGETHER: usize = 1 << 10;
+
     fn insert(&mut self, ordinal: u32) {
         let place = ordinal as usize / 64;
         if place >= self.0.len() {
-            self.0.resize(place + 1 + place / 2, 0);
+            self.0.resize((place + 1 + place / 2).min(Self::WORDS_MAX), 0);
         }
         self.0[place] |= 1 << (ordinal % 64);
     }
 
     fn set(&self) -> RoaringBitmap {
-        let words = self.0.iter().enumerate().filter(|(_, word)| **word != 0);
-        let ordinals = words.flat_map(|(place, word)| {
-            let rest = |left: &u64| Some(left & left.wrapping_sub(1)).filter(|left| *left != 0);
-            let bits = std::iter::successors(Some(*word), rest);
-            bits.map(move |left| place as u32 * 64 + left.trailing_zeros())
-        });
-        // Ascending: appending does not fail.
-        RoaringBitmap::from_sorted_iter(ordinals).unwrap_or_default()
+        let mut found = RoaringBitmap::new();
+        for (upper, words) in (0_u32..).zip(self.0.chunks(Self::WORDS_TOGETHER)) {
+            let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+            found |= RoaringBitmap::from_lsb0_bytes(upper << 16, &bytes);
+        }
+        found
     }
 }
 

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use asof_model::{Instant, Interval, NodeKind, SecretState, State, Statement, StatementOp, Timeline};
-use asof_temporal::{Terms, normalise};
+use asof_temporal::{Stated, Terms, normalise};
 
 use crate::db::Family;
 use crate::error::StorageError;
@@ -24,10 +24,11 @@ type Since = (Instant, u64);
 impl Store {
     /// For each node of a block: from when on its state is a value for ever unless some statement on it is no PUT, and the
     /// last of the records that say so; FOREVER where none do.
-    pub fn stated_since(&self, kind: NodeKind, block: u32) -> Result<Arc<[Since]>, StorageError> {
+    pub fn stated_since(&self, kind: NodeKind, block: u32) -> Result<Arc<Stated>, StorageError> {
         let entry = self.kept.get(KeptKey::Stated(kind, block), || {
             let never = (Instant::FOREVER, u64::MAX);
-            self.of_block((kind, block), never, |statements| Ok(stated_from(statements))).map(Entry::Stated)
+            let each = self.of_block((kind, block), never, |statements| Ok(stated_from(statements)))?;
+            Ok::<_, StorageError>(Entry::Stated(Arc::new(Stated::of(each))))
         })?;
         let Entry::Stated(found) = entry else { return Err(other_kept()) };
         Ok(found)
@@ -42,7 +43,8 @@ impl Store {
             };
             let of_entitlement =
                 |statements: &[Statement]| Terms::of(statements, stated_from(statements), resource);
-            self.of_block((NodeKind::Entitlement, block), Terms::NONE, of_entitlement).map(Entry::Terms)
+            let each = self.of_block((NodeKind::Entitlement, block), Terms::NONE, of_entitlement)?;
+            Ok::<_, StorageError>(Entry::Terms(each.into()))
         })?;
         let Entry::Terms(found) = entry else { return Err(other_kept()) };
         self.work.add(Of::Timelines, 1);
@@ -62,9 +64,10 @@ impl Store {
         let entry = self.kept.get(KeptKey::Deaths(block), || {
             // Of a secret without statements nothing tells that it is dead.
             let never = (Instant::FOREVER, 0);
-            self.of_block((NodeKind::Secret, block), never, of_secret).map(Entry::Stated)
+            let each = self.of_block((NodeKind::Secret, block), never, of_secret)?;
+            Ok::<_, StorageError>(Entry::Deaths(each.into()))
         })?;
-        let Entry::Stated(found) = entry else { return Err(other_kept()) };
+        let Entry::Deaths(found) = entry else { return Err(other_kept()) };
         Ok(found)
     }
 
@@ -74,7 +77,7 @@ impl Store {
         (kind, block): (NodeKind, u32),
         of_none: T,
         of_some: impl Fn(&[Statement]) -> Result<T, StorageError>,
-    ) -> Result<Arc<[T]>, StorageError> {
+    ) -> Result<Vec<T>, StorageError> {
         let first = block.saturating_mul(STATED_BLOCK);
         let mut found = vec![of_none; STATED_BLOCK as usize];
         let key = |ordinal| keys::timeline(TimelineKey::Node(NodeKey { kind, ordinal }));
@@ -104,7 +107,7 @@ impl Store {
             Ok(ControlFlow::Continue(()))
         })?;
         put(of, &statements)?;
-        Ok(found.into())
+        Ok(found)
     }
 }
 

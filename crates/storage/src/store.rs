@@ -20,8 +20,8 @@ use crate::parts::{self, Parts};
 use crate::pieces::Pieces;
 use crate::posture::touched;
 use crate::prepared::{Entry, Prepared};
-use crate::views::Views;
 use crate::views::event_ids::{Known, NewIds, is_same};
+use crate::views::{Found, Views};
 use crate::work::{Counters, Work};
 
 /// The version of everything on disk. FORMAT.md has its history.
@@ -41,7 +41,7 @@ pub struct Store {
     published: Arc<AtomicU64>,
     pub(crate) parts: Arc<Parts>,
     pub(crate) kept: Arc<Kept>,
-    /// No fact on record has this index or a greater one.
+    /// No fact on record, or about to be, has this index or a greater one.
     pub(crate) facts_end: Arc<AtomicU64>,
     pub(crate) firsts: Arc<Firsts>,
     pub(crate) memory: Memory,
@@ -252,7 +252,7 @@ pub(crate) fn replay_into(
     progress: &mut dyn FnMut(u64, u64) -> Result<(), StorageError>,
 ) -> Result<(), StorageError> {
     let parts = Arc::new(Parts::new(memory.events().clone(), memory.opening()));
-    let mut views = Views::open(target, pieces, parts)?;
+    let mut views = Views::open(target, pieces, parts, memory)?;
     let mut pending = Pending::new(target);
     let mut in_group = 0;
     let mut position = from;
@@ -264,7 +264,7 @@ pub(crate) fn replay_into(
         let records =
             (header.first..header.end).map(|index| reader.record(index)).collect::<Result<Vec<_>, _>>()?;
         let event_ids = NewIds::of(&records, &pending)?;
-        views.apply(&header, &records, event_ids, &mut pending)?;
+        views.apply(&header, &records, event_ids, &[], &mut pending)?;
         in_group += records.len() + 1;
         position = (header.end, header.number + 1);
         if in_group >= pieces.replay_records {
@@ -290,7 +290,7 @@ fn put_position(pending: &mut Pending<'_>, (size, batches): (u64, u64)) {
 
 impl Writer {
     fn new(store: Store) -> Result<Self, StorageError> {
-        let views = Views::open(&store.db, store.pieces, Arc::clone(&store.parts))?;
+        let views = Views::open(&store.db, store.pieces, Arc::clone(&store.parts), &store.memory)?;
         let reader = LedgerReader(&store.db);
         let last = reader.last_header()?;
         let frontier = reader.frontier(last.as_ref().map_or(0, |header| header.end))?;
@@ -352,7 +352,7 @@ impl Group<'_> {
         let New { records, bodies, event_ids } = self.keep_new(&source, entries, &mut receipt)?;
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(|error| StorageError::Io(format!("no randomness: {error}")))?;
-        let named = self.views.dictionary().newly_named(&records, &self.pending)?;
+        let Found { new: named, ordinals } = self.views.dictionary().find(&records, &self.pending)?;
         let mut header = Header {
             number: *self.batches,
             first,
@@ -366,7 +366,7 @@ impl Group<'_> {
             named,
         };
         ledger::append(&mut header, &bodies, self.frontier, &mut self.pending);
-        self.views.apply(&header, &records, event_ids, &mut self.pending)?;
+        self.views.apply(&header, &records, event_ids, &ordinals, &mut self.pending)?;
         *self.batches += 1;
         *self.last_recorded_at = recorded_at;
         receipt.ledger_size = header.end;
@@ -454,12 +454,13 @@ impl Group<'_> {
             self.views.finish(&mut self.pending)?;
             put_position(&mut self.pending, (self.frontier.size(), *self.batches));
             let touched = touched(&self.pending)?;
-            self.pending.commit()?;
-            self.views.committed();
-            // Before the size is published: who reads at it finds nothing in memory that lacks these rows.
+            // Before the rows are there: who reads some of them and then asks learns that there are facts beyond its size.
             if self.with_facts {
                 self.store.facts_end.store(self.frontier.size(), Ordering::Release);
             }
+            self.pending.commit()?;
+            self.views.committed();
+            // Before the size is published: who reads at it finds nothing in memory that lacks these rows.
             for key in &touched {
                 self.store.kept.forget(key);
             }

@@ -3,9 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use asof_model::{NodeKind, Record, RecordBody, Subject};
-use foldhash::fast::{FixedState, RandomState};
-use quick_cache::UnitWeighter;
-use quick_cache::unsync::Cache;
+use foldhash::fast::RandomState;
 
 use super::{EventIds, Ids, Resolved, ResolvedRecord};
 use crate::codec::{Decoder, Encoder};
@@ -13,26 +11,25 @@ use crate::db::{Db, Family, Pending};
 use crate::error::{StorageError, corrupt};
 use crate::keys::{self, NodeKey, Space, TimelineKey};
 use crate::ledger::Header;
-
-/// Ids of each space that are kept in memory for the writer.
-const IDS_CACHE_ENTRIES: u64 = 1 << 17;
-/// Nodes of which it keeps when they were discovered.
-const DISCOVERED_ENTRIES: usize = 1 << 19;
-
-/// Ordinals by id.
-type Cached = Cache<Box<[u8]>, u32>;
+use crate::names::OwnNames;
 
 /// The writer's side of the dictionary.
 pub(crate) struct Dictionary {
     next: [u32; Space::ALL.len()],
-    /// By [`Space::place`].
-    caches: [Cached; Space::ALL.len()],
-    /// The least discovery time by node, as far as it was asked for; `None`: not discovered.
-    discovered: HashMap<NodeKey, Option<i64>, FixedState>,
+    names: OwnNames,
+    discovered: Discovered,
+}
+
+/// What is found of the nodes that some records name.
+pub(crate) struct Found {
+    /// Those that no record named before, in order of appearance.
+    pub new: Vec<(Space, String)>,
+    /// The ordinals of all, by record and then as it names them; `None`: it is given later.
+    pub ordinals: Vec<Option<u32>>,
 }
 
 impl Dictionary {
-    pub fn open(db: &Db) -> Result<Self, StorageError> {
+    pub fn open(db: &Db, names: OwnNames) -> Result<Self, StorageError> {
         let mut next = [0; Space::ALL.len()];
         for space in Space::ALL {
             let end = keys::after_prefix(&keys::space_prefix(space)).unwrap_or_default();
@@ -43,8 +40,7 @@ impl Dictionary {
                     from.u32()?.checked_add(1).ok_or_else(|| corrupt("an ordinal is too large"))?;
             }
         }
-        let caches = Space::ALL.map(|_| Cache::with_weighter(1 << 10, IDS_CACHE_ENTRIES, UnitWeighter));
-        Ok(Self { next, caches, discovered: HashMap::default() })
+        Ok(Self { next, names, discovered: Discovered::default() })
     }
 
     /// The ordinal of an id, if it has one.
@@ -54,12 +50,12 @@ impl Dictionary {
         id: &[u8],
         pending: &Pending<'_>,
     ) -> Result<Option<u32>, StorageError> {
-        if let Some(ordinal) = self.caches[space.place()].get(id) {
-            return Ok(Some(*ordinal));
+        if let Some(ordinal) = self.names.get(space, id) {
+            return Ok(Some(ordinal));
         }
         let Some(value) = pending.get(Family::Ids, &keys::id(space, id))? else { return Ok(None) };
         let ordinal = Decoder::new("ordinal", &value).u32()?;
-        self.caches[space.place()].insert(id.into(), ordinal);
+        self.names.put(space, id, ordinal);
         Ok(Some(ordinal))
     }
 
@@ -78,7 +74,7 @@ impl Dictionary {
         value.0.extend(appearance.to_be_bytes());
         value.0.extend(id);
         pending.put(Family::Names, keys::name(space, ordinal), value.0);
-        self.caches[space.place()].insert(id.into(), ordinal);
+        self.names.put(space, id, ordinal);
         Ok(ordinal)
     }
 
@@ -95,31 +91,34 @@ impl Dictionary {
         }
     }
 
-    /// The nodes that these records are the first to name, in order of appearance.
-    pub fn newly_named(
-        &mut self,
-        records: &[Record],
-        pending: &Pending<'_>,
-    ) -> Result<Vec<(Space, String)>, StorageError> {
-        let mut found = Vec::new();
-        let mut seen: HashSet<_, RandomState> = HashSet::default();
+    /// What the nodes are that these records name.
+    pub fn find(&mut self, records: &[Record], pending: &Pending<'_>) -> Result<Found, StorageError> {
+        let mut found = Found { new: Vec::new(), ordinals: Vec::with_capacity(records.len() * 4) };
+        let mut new: HashSet<_, RandomState> = HashSet::default();
         for record in records {
             for (kind, id) in nodes(record) {
                 let space = Space::Nodes(kind);
-                if !seen.contains(&(space, id)) && self.lookup(space, id.as_bytes(), pending)?.is_none() {
-                    seen.insert((space, id));
-                    found.push((space, id.to_owned()));
+                let ordinal = if new.contains(&(space, id)) {
+                    None
+                } else {
+                    self.lookup(space, id.as_bytes(), pending)?
+                };
+                if ordinal.is_none() && new.insert((space, id)) {
+                    found.new.push((space, id.to_owned()));
                 }
+                found.ordinals.push(ordinal);
             }
         }
         Ok(found)
     }
 
-    /// Gives the ordinals that the header names and resolves the records.
+    /// Gives the ordinals that the header names and resolves the records; `ordinals`: as [`Found`] has them, as far as they
+    /// are known.
     pub fn apply<'a>(
         &mut self,
         header: &'a Header,
         records: &'a [Record],
+        ordinals: &[Option<u32>],
         pending: &mut Pending<'_>,
     ) -> Result<Resolved<'a>, StorageError> {
         // Appearance: the index of the record that names it first, and the place in it (8 are enough: a record names five).
@@ -143,26 +142,41 @@ impl Dictionary {
         let at = header.first * 8;
         let source = self.lookup_or_give(Space::Sources, header.source.as_bytes(), at, pending)?;
         let mut resolved = Vec::with_capacity(records.len());
+        let mut known = ordinals.iter().copied();
         for record in records {
+            let mut ordinals = [0; NODES_MAX];
+            for (ordinal, (kind, id)) in ordinals.iter_mut().zip(nodes(record)) {
+                *ordinal = match known.next().flatten() {
+                    Some(known) => known,
+                    None => self.node(kind, id, pending)?,
+                };
+            }
+            let mut ordinals = ordinals.into_iter();
+            let mut next = || ordinals.next().unwrap_or_default();
             let ids = match &record.body {
                 RecordBody::Fact(fact) => {
-                    Ids::Fact(self.subject(&fact.subject, source, record.index, pending)?)
+                    Ids::Fact(self.subject(&fact.subject, source, record.index, &mut next, pending)?)
                 }
                 RecordBody::Observation(seen) => {
-                    let mut text = |text: &str, dictionary: &mut Self| {
+                    if seen.identity.is_empty() {
+                        return Err(corrupt(format!("record {} is of no identity", record.index)));
+                    }
+                    let mut text = |text: &str| {
                         if text.is_empty() {
                             return Ok(None);
                         }
-                        dictionary.lookup_or_give(Space::Texts, text.as_bytes(), at, pending).map(Some)
+                        self.lookup_or_give(Space::Texts, text.as_bytes(), at, pending).map(Some)
                     };
                     let (action, region, source_ip) =
-                        (text(&seen.action, self)?, text(&seen.region, self)?, text(&seen.source_ip, self)?);
+                        (text(&seen.action)?, text(&seen.region)?, text(&seen.source_ip)?);
+                    let mut given = |id: &str| (!id.is_empty()).then(&mut next);
                     let ids = EventIds {
-                        identity: self.node(NodeKind::Identity, &seen.identity, pending)?,
-                        actor: self.optional(NodeKind::Identity, &seen.actor, pending)?,
-                        secret: self.optional(NodeKind::Secret, &seen.secret, pending)?,
-                        workload: self.optional(NodeKind::Workload, &seen.workload, pending)?,
-                        resource: self.optional(NodeKind::Resource, &seen.resource, pending)?,
+                        // As a record's nodes are ordered.
+                        identity: given(&seen.identity).unwrap_or_default(),
+                        actor: given(&seen.actor),
+                        secret: given(&seen.secret),
+                        workload: given(&seen.workload),
+                        resource: given(&seen.resource),
                         action,
                         region,
                         source_ip,
@@ -181,34 +195,21 @@ impl Dictionary {
             .ok_or_else(|| corrupt(format!("{kind} {id:?} is named by a record but by no batch header")))
     }
 
-    fn optional(
-        &mut self,
-        kind: NodeKind,
-        id: &str,
-        pending: &Pending<'_>,
-    ) -> Result<Option<u32>, StorageError> {
-        if id.is_empty() { Ok(None) } else { self.node(kind, id, pending).map(Some) }
-    }
-
+    /// The key that a fact is about; `next` gives the nodes that it names, in order.
     fn subject(
         &mut self,
         subject: &Subject,
         source: u32,
         index: u64,
+        next: &mut impl FnMut() -> u32,
         pending: &mut Pending<'_>,
     ) -> Result<TimelineKey, StorageError> {
         Ok(match subject {
-            Subject::Node(node) => TimelineKey::Node(NodeKey {
-                kind: node.kind,
-                ordinal: self.node(node.kind, &node.id, pending)?,
-            }),
+            Subject::Node(node) => TimelineKey::Node(NodeKey { kind: node.kind, ordinal: next() }),
             Subject::Edge(edge) => TimelineKey::Edge {
                 kind: edge.kind,
-                from: NodeKey {
-                    kind: edge.from_kind(),
-                    ordinal: self.node(edge.from_kind(), &edge.from, pending)?,
-                },
-                to: NodeKey { kind: edge.to_kind, ordinal: self.node(edge.to_kind, &edge.to, pending)? },
+                from: NodeKey { kind: edge.from_kind(), ordinal: next() },
+                to: NodeKey { kind: edge.to_kind, ordinal: next() },
             },
             Subject::Coverage(scope) => TimelineKey::Coverage(self.lookup_or_give(
                 Space::Coverages,
@@ -261,36 +262,79 @@ impl Dictionary {
         index: u64,
         pending: &mut Pending<'_>,
     ) -> Result<(), StorageError> {
-        let least = match self.discovered.get(&node) {
-            Some(Some(least)) if time >= *least => return Ok(()),
-            Some(least) => *least,
-            None => {
-                let rows = pending.prefixed(Family::Discovered, &keys::discovered_prefix(node))?;
-                rows.last()
-                    .map(|(_, value)| Decoder::new("discovery", value).instant())
-                    .transpose()?
-                    .map(|at| at.nanos())
-            }
-        };
-        let lower = least.is_none_or(|least| time < least);
-        if lower {
+        let least = self.discovered.least(node, pending)?;
+        if time < *least {
+            *least = time;
             pending.put(Family::Discovered, keys::discovered(node, index), time.to_be_bytes().to_vec());
         }
-        self.discovered.insert(node, if lower { Some(time) } else { least });
         Ok(())
     }
 
     /// Forgets what is only kept for speed when it has grown.
-    pub fn finish(&mut self, _pending: &mut Pending<'_>) {
-        if self.discovered.len() > DISCOVERED_ENTRIES {
-            self.discovered.clear();
+    pub fn finish(&mut self) {
+        self.discovered.finish();
+    }
+}
+
+/// The least discovery times of nodes, for so many at a time as share the upper bytes of an ordinal.
+#[derive(Default)]
+struct Discovered {
+    /// By kind; those that were asked for. [`NEVER`]: not discovered.
+    blocks: [Vec<Option<Box<[i64; NODES_TOGETHER]>>>; NodeKind::ALL.len()],
+    kept: usize,
+}
+
+const NODES_TOGETHER: usize = 1 << 8;
+/// Blocks that are kept, of 2 KiB each.
+const BLOCKS_MAX: usize = 1 << 14;
+/// No node is discovered for ever later.
+const NEVER: i64 = i64::MAX;
+
+impl Discovered {
+    fn least(&mut self, node: NodeKey, pending: &Pending<'_>) -> Result<&mut i64, StorageError> {
+        let (number, place) =
+            (node.ordinal as usize / NODES_TOGETHER, node.ordinal as usize % NODES_TOGETHER);
+        let kind = usize::from(node.kind.number()).saturating_sub(1);
+        let blocks = self.blocks.get_mut(kind).ok_or_else(|| corrupt("unknown node kind"))?;
+        if number >= blocks.len() {
+            blocks.resize_with(number + 1, || None);
+        }
+        let block = match &mut blocks[number] {
+            Some(block) => block,
+            none => {
+                self.kept += 1;
+                none.insert(Box::new(read(node, pending)?))
+            }
+        };
+        Ok(&mut block[place])
+    }
+
+    fn finish(&mut self) {
+        if self.kept > BLOCKS_MAX {
+            *self = Self::default();
         }
     }
 }
 
+/// Those of the nodes around one.
+fn read(node: NodeKey, pending: &Pending<'_>) -> Result<[i64; NODES_TOGETHER], StorageError> {
+    let mut least = [NEVER; NODES_TOGETHER];
+    let mut prefix = keys::discovered_prefix(node);
+    prefix.pop();
+    // Of each node, by ledger index: each is earlier than the one before.
+    for (key, value) in pending.prefixed(Family::Discovered, &prefix)? {
+        let place = keys::discovered_from(&key)?.0.ordinal as usize % NODES_TOGETHER;
+        least[place] = Decoder::new("discovery", &value).instant()?.nanos();
+    }
+    Ok(least)
+}
+
+/// So many nodes are named by one record at most.
+const NODES_MAX: usize = 5;
+
 /// The nodes that a record names, in order of appearance.
 fn nodes(record: &Record) -> impl Iterator<Item = (NodeKind, &str)> {
-    let mut found = [None; 5];
+    let mut found = [None; NODES_MAX];
     match &record.body {
         RecordBody::Fact(fact) => found.iter_mut().zip(fact.nodes()).for_each(|(to, node)| *to = Some(node)),
         RecordBody::Observation(seen) => {

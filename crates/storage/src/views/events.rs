@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use asof_model::{Outcome, Privilege, RecordBody};
+use asof_model::{Instant, Interval, Outcome, Privilege, RecordBody};
 use asof_temporal::{Block, Member, NONE, Row};
 
 use super::{Ids, Resolved, View};
@@ -36,6 +36,12 @@ pub(crate) struct Events {
 /// The day of a moment since 1970; earlier moments do not get through the door.
 pub(crate) fn day_of(nanos: i64) -> u32 {
     u32::try_from(nanos.div_euclid(DAY)).unwrap_or(0)
+}
+
+/// The moments of a day; the last of all days ends with time.
+pub(crate) fn interval_of(day: u32) -> Interval {
+    let start = |day: u32| Instant::from_nanos(i64::from(day).saturating_mul(DAY));
+    Interval { from: start(day), to: start(day.saturating_add(1)) }
 }
 
 /// Privilege, outcome and whether granted_by was given, as a byte below [`CLASSES`].

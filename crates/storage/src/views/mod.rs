@@ -13,10 +13,10 @@ use std::sync::Arc;
 
 use asof_model::Record;
 
-pub(crate) use dictionary::{Dictionary, parse_name};
+pub(crate) use dictionary::{Dictionary, Found, parse_name};
 pub(crate) use digest::digest;
 pub(crate) use entangled::{ENDED, MEMBERS, MORTAL};
-pub(crate) use events::{CLASSES, class, day_of, head_class, of_class, secret_class};
+pub(crate) use events::{CLASSES, class, day_of, head_class, interval_of, of_class, secret_class};
 pub(crate) use posture::decode_revision;
 pub(crate) use scopes::{decode_scope, fingerprint};
 pub(crate) use timelines::{decode_edge, decode_statement};
@@ -26,6 +26,7 @@ use crate::db::{Db, Family, Pending};
 use crate::error::StorageError;
 use crate::keys::{self, NodeKey, TimelineKey};
 use crate::ledger::Header;
+use crate::memory::Memory;
 use crate::parts::Parts;
 use crate::pieces::Pieces;
 
@@ -93,9 +94,9 @@ pub(crate) struct Views {
 }
 
 impl Views {
-    pub fn open(db: &Db, pieces: Pieces, parts: Arc<Parts>) -> Result<Self, StorageError> {
+    pub fn open(db: &Db, pieces: Pieces, parts: Arc<Parts>, memory: &Memory) -> Result<Self, StorageError> {
         Ok(Self {
-            dictionary: Dictionary::open(db)?,
+            dictionary: Dictionary::open(db, memory.names().of(parts.opening()))?,
             others: vec![
                 Box::new(timelines::Timelines::default()),
                 Box::new(scopes::Scopes),
@@ -110,16 +111,18 @@ impl Views {
         &mut self.dictionary
     }
 
+    /// Takes in a batch. `ordinals`: as [`Found`] has them, as far as they are known.
     pub fn apply(
         &mut self,
         header: &Header,
         records: &[Record],
         event_ids: event_ids::NewIds,
+        ordinals: &[Option<u32>],
         pending: &mut Pending<'_>,
     ) -> Result<(), StorageError> {
         headers(header, pending);
         event_ids::apply(event_ids, pending);
-        let batch = self.dictionary.apply(header, records, pending)?;
+        let batch = self.dictionary.apply(header, records, ordinals, pending)?;
         for view in &mut self.others {
             view.apply(&batch, pending)?;
         }
@@ -127,7 +130,7 @@ impl Views {
     }
 
     pub fn finish(&mut self, pending: &mut Pending<'_>) -> Result<(), StorageError> {
-        self.dictionary.finish(pending);
+        self.dictionary.finish();
         for view in &mut self.others {
             view.finish(pending)?;
         }

@@ -6,6 +6,7 @@
 
 mod code;
 mod columns;
+mod ends;
 mod groups;
 mod head;
 mod pages;
@@ -17,6 +18,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use columns::{Numbers, Ordinals};
+pub use ends::Ends;
 use groups::KEY_BYTES_MAX;
 pub use groups::{Groups, Use, Uses};
 pub use head::BlockHead;

@@ -1,5 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 use super::*;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 fn draw(count: usize, seed: u64) -> Vec<Row> {
@@ -174,4 +175,46 @@ fn a_weight_is_no_less_than_what_groups_take() {
             assert_eq!(weight, block.weight());
         }
     }
+}
+
+#[test]
+fn ends_are_those_of_the_rows() {
+    for seed in 0..40 {
+        let rows = draw(300, seed);
+        let blocks: Vec<Arc<Block>> = cut(rows.clone(), 40).into_iter().map(|page| page.1).collect();
+        let of = |row: &Row| row.members[Member::Secret as usize];
+        let secrets =
+            Ends::of(&blocks, |block, place| block.member(Member::Secret, place), |class| class / 2);
+        let identities = Ends::of(&blocks, Block::identity, |class| class / 2);
+        let mut moments: Vec<i64> = rows.iter().flat_map(|row| [row.time, row.time + 1]).collect();
+        moments.extend([i64::MIN, 0, i64::MAX]);
+        for moment in moments {
+            for wanted in [0b001_u8, 0b010, 0b101, 0b111] {
+                let counts = |class: u8| wanted & 1 << class != 0;
+                let seen = |ordinal: &dyn Fn(&Row) -> u32, within: &dyn Fn(i64) -> bool| {
+                    let rows = rows.iter().filter(|row| within(row.time) && counts(row.class / 2));
+                    rows.map(ordinal).filter(|ordinal| *ordinal != NONE).collect::<BTreeSet<u32>>()
+                };
+                for (ends, of) in
+                    [(&secrets, &of as &dyn Fn(&Row) -> u32), (&identities, &|row| row.identity)]
+                {
+                    let mut found = BTreeSet::new();
+                    ends.seen_from(moment, counts, |ordinals| found.extend(ordinals));
+                    assert_eq!(found, seen(of, &|time| time >= moment), "{seed} from {moment}");
+                    let mut found = BTreeSet::new();
+                    ends.seen_before(moment, counts, |ordinals| found.extend(ordinals));
+                    assert_eq!(found, seen(of, &|time| time < moment), "{seed} before {moment}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn each_end_is_told_once() {
+    let blocks = [Arc::new(Block::of(draw(300, 7)))];
+    let ends = Ends::of(&blocks, Block::identity, |_| 0);
+    let mut told: Vec<u32> = Vec::new();
+    ends.seen_from(i64::MIN, |_| true, |ordinals| told.extend(ordinals));
+    assert_eq!((told.len(), told.iter().collect::<BTreeSet<_>>().len()), (20, 20));
 }

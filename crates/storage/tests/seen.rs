@@ -1,0 +1,101 @@
+//! Who was seen, in every window and at every ledger size, against reading the events one by one.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use asof_model::{Batch, Instant, Interval, Observation, Outcome, Privilege, PrivilegeSet};
+use asof_storage::{Axis, EventScan, Memory, Pieces, Prepared, Store, StoredEvent, Wanted};
+
+const HOUR: i64 = 3_600_000_000_000;
+
+fn just(hours: i64, nanos: i64) -> Instant {
+    Instant::from_nanos(hours * HOUR + nanos)
+}
+
+/// Three days of events of some identities, secrets, classes and outcomes; the second batch is late.
+fn batches() -> Vec<Batch> {
+    let event = |number: i64| {
+        let privilege = [Privilege::Read, Privilege::Write, Privilege::Other][number as usize % 3];
+        let mut seen = Observation::new(format!("i{}", number * 7 % 11), just(number % 72, 0), privilege);
+        seen.outcome = [Outcome::Success, Outcome::Denied, Outcome::Error][number as usize % 5 % 3];
+        if number % 4 != 0 {
+            seen.secret = format!("s{}", number * 5 % 13);
+        }
+        seen.event_id = format!("e{number}");
+        seen
+    };
+    let batch = |events: std::ops::Range<i64>| Batch {
+        source: "s".into(),
+        batch_id: String::new(),
+        facts: vec![],
+        observations: events.map(event).collect(),
+    };
+    vec![batch(0..72), batch(72..180)]
+}
+
+#[test]
+fn who_was_seen_is_who_has_an_event() {
+    let folder = tempfile::tempdir().unwrap();
+    let pieces = Pieces { page_events: 8, ..Pieces::DEFAULT };
+    let memory = Memory::new(Memory::BYTES_DEFAULT);
+    let (store, mut writer) = Store::open_in(&folder.path().join("t"), pieces, &memory).unwrap();
+    for batch in batches() {
+        let mut group = writer.group();
+        group.append(Prepared::of(batch), just(100, 0)).unwrap();
+        group.commit().unwrap();
+    }
+    let size = store.published();
+    // On an event and just after one, at midnight, and beyond what there is.
+    let ends =
+        [just(-1, 0), just(0, 0), just(5, 0), just(5, 1), just(24, 0), just(47, 1), just(60, 0), just(90, 0)];
+    let windows: Vec<Interval> =
+        ends.iter().flat_map(|from| ends.iter().filter_map(|to| Interval::new(*from, *to))).collect();
+    let privileges = |some: &[Privilege]| some.iter().copied().collect::<PrivilegeSet>();
+    let all = privileges(Privilege::ALL);
+    let asked = [
+        (all, Outcome::ALL),
+        (all, &[Outcome::Success][..]),
+        (privileges(&[Privilege::Write]), &[Outcome::Success, Outcome::Error][..]),
+        (privileges(&[Privilege::Read, Privilege::Other]), &[Outcome::Denied][..]),
+    ];
+    for during in &windows {
+        for (privileges, outcomes) in &asked {
+            let wanted = Wanted::of(*privileges, outcomes);
+            for size in [size, 100, 72, 30, 0] {
+                let mut events: Vec<StoredEvent> = Vec::new();
+                let mut visit = |event: &StoredEvent| {
+                    events.push(*event);
+                    ControlFlow::Continue(())
+                };
+                let (from, wanted) = ((during.from, 0), wanted.clone());
+                let scan = EventScan { axis: Axis::All, from, to: during.to, backwards: false, wanted };
+                store.events(&scan, size, &mut visit).unwrap();
+                let seen = |secrets: bool| -> BTreeSet<u32> {
+                    store.seen(secrets, &scan.wanted, *during, size).unwrap().into_iter().collect()
+                };
+                let identities: BTreeSet<u32> = events.iter().map(|event| event.identity).collect();
+                let secrets: BTreeSet<u32> = events.iter().filter_map(|event| event.secret).collect();
+                assert_eq!(seen(false), identities, "{during:?} {privileges:?} {outcomes:?} {size}");
+                assert_eq!(seen(true), secrets, "{during:?} {privileges:?} {outcomes:?} {size}");
+                // Of each secret from another moment on.
+                let moments: Vec<(u32, Instant)> =
+                    secrets.iter().map(|secret| (*secret, ends[*secret as usize % ends.len()])).collect();
+                let later: BTreeSet<u32> = events
+                    .iter()
+                    .filter_map(|event| Some((event.secret?, event.time)))
+                    .filter(|(secret, time)| moments.iter().any(|each| each.0 == *secret && each.1 <= *time))
+                    .map(|each| each.0)
+                    .collect();
+                let moments: Vec<(u32, Instant)> =
+                    moments.into_iter().map(|(secret, from)| (secret, from.max(during.from))).collect();
+                let found = store.secrets_seen_from(&moments, &scan.wanted, during.to, size).unwrap();
+                assert_eq!(
+                    found.into_iter().collect::<BTreeSet<_>>(),
+                    later,
+                    "{during:?} {outcomes:?} {size}"
+                );
+            }
+        }
+    }
+}
