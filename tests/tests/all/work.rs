@@ -16,12 +16,12 @@ const SUBJECTS: usize = 4;
 /// At most what each question reads for all its subjects: bitmaps, blocks, events, nodes whose edges are read, timelines.
 /// The workload, and what each batch of it makes of the disk, are the same every time.
 const READ: [(&str, [u64; 5]); 10] = [
-    ("Q1", [12, 4, 34, 5, 51]),
-    ("Q2", [255, 6, 468, 0, 4]),
-    ("Q3", [40, 235, 1441, 149, 91]),
+    ("Q1", [12, 4, 30, 5, 51]),
+    ("Q2", [255, 6, 75, 0, 4]),
+    ("Q3", [40, 226, 473, 149, 91]),
     ("Q4", [22, 0, 4, 8, 45]),
     ("Q5", [12, 436, 1122, 11, 17]),
-    ("Q6", [46, 165, 708, 0, 72]),
+    ("Q6", [47, 164, 617, 0, 72]),
     ("Q7", [3, 109, 20_000, 0, 0]),
     ("Q8", [16, 0, 0, 1781, 18]),
     ("Q9", [52, 0, 0, 0, 7]),
