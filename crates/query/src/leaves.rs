@@ -43,7 +43,12 @@ impl Leaf for Exists {
     }
 
     fn solve(&self, known: &Known, scope: &RoaringBitmap) -> Result<RoaringBitmap, QueryError> {
-        let found = known.surely_stated_of(self.kind, scope, self.t)?;
+        // Of more, bounds have asked already.
+        let found = if scope.len() <= known.tuning.few {
+            known.surely_stated_of(self.kind, scope, self.t)?
+        } else {
+            RoaringBitmap::new()
+        };
         Ok(one_by_one(known, &(scope - &found), |ordinal| self.matches(known, ordinal))? | found)
     }
 }

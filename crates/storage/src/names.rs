@@ -16,7 +16,7 @@ const ENTRY_BYTES: u64 = 72;
 
 /// An id of a space of the store that was opened as this.
 #[derive(Clone, PartialEq, Eq)]
-struct OwnId {
+struct OwnName {
     opening: u32,
     space: Space,
     id: Box<[u8]>,
@@ -35,14 +35,14 @@ impl Hash for Asked<'_> {
     }
 }
 
-impl Hash for OwnId {
+impl Hash for OwnName {
     fn hash<H: Hasher>(&self, state: &mut H) {
         Asked { opening: self.opening, space: self.space, id: &self.id }.hash(state);
     }
 }
 
-impl Equivalent<OwnId> for Asked<'_> {
-    fn equivalent(&self, key: &OwnId) -> bool {
+impl Equivalent<OwnName> for Asked<'_> {
+    fn equivalent(&self, key: &OwnName) -> bool {
         *self.id == *key.id && self.space == key.space && self.opening == key.opening
     }
 }
@@ -50,15 +50,15 @@ impl Equivalent<OwnId> for Asked<'_> {
 #[derive(Clone)]
 struct Bytes;
 
-impl Weighter<OwnId, u32> for Bytes {
-    fn weight(&self, key: &OwnId, _: &u32) -> u64 {
+impl Weighter<OwnName, u32> for Bytes {
+    fn weight(&self, key: &OwnName, _: &u32) -> u64 {
         key.id.len() as u64 + ENTRY_BYTES
     }
 }
 
 /// Those of all stores.
 #[derive(Clone)]
-pub(crate) struct Names(Arc<Cache<OwnId, u32, Bytes>>);
+pub(crate) struct Names(Arc<Cache<OwnName, u32, Bytes>>);
 
 impl Names {
     /// At most so many bytes.
@@ -84,6 +84,6 @@ impl OwnNames {
     }
 
     pub fn put(&self, space: Space, id: &[u8], ordinal: u32) {
-        self.all.0.insert(OwnId { opening: self.opening, space, id: id.into() }, ordinal);
+        self.all.0.insert(OwnName { opening: self.opening, space, id: id.into() }, ordinal);
     }
 }

@@ -89,7 +89,7 @@ impl Part {
         self.from < during.to.nanos() && during.from.nanos() <= self.until && self.id.first < size
     }
 
-    /// All of its events that are before or after an interval are so: it has none on one side of it.
+    /// No event of it is before an interval, or none is after it.
     pub fn ends_in(&self, during: Interval) -> bool {
         during.from.nanos() <= self.from || self.until < during.to.nanos()
     }

@@ -13,7 +13,7 @@ fn just(hours: i64, nanos: i64) -> Instant {
     Instant::from_nanos(hours * HOUR + nanos)
 }
 
-/// Three days of events of some identities, secrets, classes and outcomes; the second batch is late.
+/// Three days of events of some identities, secrets, classes and outcomes; those of later batches are late.
 fn batches() -> Vec<Batch> {
     let event = |number: i64| {
         let privilege = [Privilege::Read, Privilege::Write, Privilege::Other][number as usize % 3];
@@ -31,24 +31,39 @@ fn batches() -> Vec<Batch> {
         facts: vec![],
         observations: events.map(event).collect(),
     };
-    vec![batch(0..72), batch(72..180)]
+    (0..6).map(|number| batch(number * 30..number * 30 + 30)).collect()
 }
 
 #[test]
 fn who_was_seen_is_who_has_an_event() {
     let folder = tempfile::tempdir().unwrap();
-    let pieces = Pieces { page_events: 8, ..Pieces::DEFAULT };
+    // Parts of a day become one every other time.
+    let pieces = Pieces { page_events: 8, day_parts: 2, ..Pieces::DEFAULT };
     let memory = Memory::new(Memory::BYTES_DEFAULT);
     let (store, mut writer) = Store::open_in(&folder.path().join("t"), pieces, &memory).unwrap();
     for batch in batches() {
         let mut group = writer.group();
         group.append(Prepared::of(batch), just(100, 0)).unwrap();
         group.commit().unwrap();
+        agrees(&store);
     }
+}
+
+/// Every window at every ledger size, while what was made of parts that are gone is still kept.
+fn agrees(store: &Store) {
     let size = store.published();
     // On an event and just after one, at midnight, and beyond what there is.
-    let ends =
-        [just(-1, 0), just(0, 0), just(5, 0), just(5, 1), just(24, 0), just(47, 1), just(60, 0), just(90, 0)];
+    let ends = [
+        just(-1, 0),
+        just(0, 0),
+        just(5, 0),
+        just(5, 1),
+        just(24, 0),
+        just(47, 1),
+        just(71, 0),
+        just(71, 1),
+        just(90, 0),
+    ];
     let windows: Vec<Interval> =
         ends.iter().flat_map(|from| ends.iter().filter_map(|to| Interval::new(*from, *to))).collect();
     let privileges = |some: &[Privilege]| some.iter().copied().collect::<PrivilegeSet>();
@@ -62,7 +77,7 @@ fn who_was_seen_is_who_has_an_event() {
     for during in &windows {
         for (privileges, outcomes) in &asked {
             let wanted = Wanted::of(*privileges, outcomes);
-            for size in [size, 100, 72, 30, 0] {
+            for size in [size, size - 1, size / 2, 30, 0] {
                 let mut events: Vec<StoredEvent> = Vec::new();
                 let mut visit = |event: &StoredEvent| {
                     events.push(*event);

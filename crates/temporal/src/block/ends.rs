@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use roaring::RoaringBitmap;
+
 use super::columns::Numbers;
 use super::{Block, NONE};
 
@@ -22,23 +24,6 @@ struct Run {
     ordinals: Vec<u32>,
 }
 
-/// The ordinals that came, by a bit for each.
-#[derive(Default)]
-struct Came(Vec<u64>);
-
-impl Came {
-    /// It had not come before.
-    fn is_new(&mut self, ordinal: u32) -> bool {
-        let (word, bit) = (ordinal as usize / 64, 1 << (ordinal % 64));
-        if word >= self.0.len() {
-            self.0.resize(word + 1, 0);
-        }
-        let before = self.0[word] & bit;
-        self.0[word] |= bit;
-        before == 0
-    }
-}
-
 impl Ends {
     /// Of the ordinals that events have at their places ([`NONE`]: none), by a class that is made of each event's.
     pub fn of(
@@ -49,12 +34,12 @@ impl Ends {
         let mut found = Self::default();
         for block in blocks {
             let of_places = |places: &mut dyn Iterator<Item = usize>| {
-                let mut by_class: BTreeMap<u8, (Came, Vec<(i64, u32)>)> = BTreeMap::new();
+                let mut by_class: BTreeMap<u8, (RoaringBitmap, Vec<(i64, u32)>)> = BTreeMap::new();
                 for place in places {
                     let ordinal = ordinal(block, place);
                     if ordinal != NONE {
                         let (came, list) = by_class.entry(class(block.classes()[place])).or_default();
-                        if came.is_new(ordinal) {
+                        if came.insert(ordinal) {
                             list.push((block.time(place), ordinal));
                         }
                     }
