@@ -191,6 +191,10 @@ impl Reader for Memory {
         Ok(times.min())
     }
 
+    fn named(&self, text: &str) -> Result<Option<Text>, QueryError> {
+        Ok(self.texts.iter().position(|each| **each == *text).map(|place| Text(place as u32)))
+    }
+
     fn text(&self, text: Text) -> Result<Arc<str>, QueryError> {
         Ok(Arc::clone(&self.texts[text.0 as usize]))
     }
@@ -242,14 +246,7 @@ impl Reader for Memory {
         backwards: bool,
         visit: &mut dyn FnMut(&Event) -> ControlFlow<()>,
     ) -> Result<(), QueryError> {
-        let wanted = |event: &&Event| {
-            range.contains(event)
-                && match axis {
-                    EventAxis::All => true,
-                    EventAxis::Identity(ordinal) => event.identity == ordinal,
-                    EventAxis::Secret(ordinal) => event.secret == Some(ordinal),
-                }
-        };
+        let wanted = |event: &&Event| range.contains(event) && axis.has(event);
         let mut found: Vec<_> = self.events.iter().filter(wanted).collect();
         if backwards {
             found.reverse();

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use asof_model::{
-    EdgeKind, Instant, Interval, NodeKind, Observation, Outcome, Privilege, PrivilegeSet, RecordBody,
+    EdgeKind, Instant, Interval, NodeKind, Observation, Outcome, Privilege, PrivilegeSet, RecordBody, Said,
     Statement, Timeline,
 };
 use asof_query::{
@@ -81,6 +81,17 @@ fn candidates(members: Members) -> Candidates {
     Candidates { sure, maybe }
 }
 
+fn member(source: SourceDimension) -> Member {
+    match source {
+        SourceDimension::Workload => Member::Workload,
+        SourceDimension::Region => Member::Region,
+        SourceDimension::SourceIp => Member::SourceIp,
+        SourceDimension::Secret => Member::Secret,
+        SourceDimension::Resource => Member::Resource,
+        SourceDimension::Actor => Member::Actor,
+    }
+}
+
 fn wanted(classes: Classes<'_>) -> Wanted {
     Wanted::of(classes.privileges, classes.outcomes)
 }
@@ -111,6 +122,11 @@ impl Reader for StoreReader {
 
     fn discovered(&self, node: Node) -> Result<Option<Instant>, QueryError> {
         self.store.discovered(node_key(node), self.size).map_err(failed)
+    }
+
+    fn named(&self, text: &str) -> Result<Option<Text>, QueryError> {
+        let found = self.store.lookup(Space::Texts, text.as_bytes()).map_err(failed)?;
+        Ok(found.map(|(ordinal, _)| Text(ordinal)))
     }
 
     fn text(&self, text: Text) -> Result<Arc<str>, QueryError> {
@@ -151,6 +167,15 @@ impl Reader for StoreReader {
 
     fn stated_since(&self, kind: NodeKind, block: u32) -> Result<Option<Arc<Stated>>, QueryError> {
         self.store.stated_since(kind, block).map(Some).map_err(failed)
+    }
+
+    fn ever_said(
+        &self,
+        kind: NodeKind,
+        block: u32,
+        said: &[Said<'_>],
+    ) -> Result<Option<Vec<u32>>, QueryError> {
+        self.store.ever_said(kind, block, said).map(Some).map_err(failed)
     }
 
     fn terms(&self, block: u32) -> Result<Option<Arc<[Terms]>>, QueryError> {
@@ -200,9 +225,14 @@ impl Reader for StoreReader {
             EventAxis::All => Axis::All,
             EventAxis::Identity(ordinal) => Axis::Identity(ordinal),
             EventAxis::Secret(ordinal) => Axis::Secret(ordinal),
+            EventAxis::Source(source, ordinal) => Axis::Member(member(source), ordinal),
         };
         let scan = EventScan { axis, from: range.from, to: range.to, backwards, wanted: wanted(classes) };
-        self.store.events(&scan, self.size, &mut |stored| visit(&event(stored))).map_err(failed)
+        let mut go_on = || self.cancel.check().is_ok();
+        self.store
+            .events(&scan, self.size, &mut go_on, &mut |stored| visit(&event(stored)))
+            .map_err(failed)?;
+        self.check()
     }
 
     fn chosen(
@@ -327,16 +357,9 @@ impl Reader for StoreReader {
         source: SourceDimension,
         during: Interval,
     ) -> Result<Option<RoaringBitmap>, QueryError> {
-        let member = match source {
-            SourceDimension::Workload => Member::Workload,
-            SourceDimension::Region => Member::Region,
-            SourceDimension::SourceIp => Member::SourceIp,
-            SourceDimension::Secret => Member::Secret,
-            SourceDimension::Resource => Member::Resource,
-            SourceDimension::Actor => Member::Actor,
-        };
         let mut go_on = || self.cancel.check().is_ok();
-        let found = self.store.newly_seen(role == Role::Secret, member, during, self.size, &mut go_on);
+        let found =
+            self.store.newly_seen(role == Role::Secret, member(source), during, self.size, &mut go_on);
         self.check()?;
         found.map(Some).map_err(failed)
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration as StdDuration;
 
 use asof_model::{Batch, Limits, Listing};
-use asof_storage::{LedgerEntry, Prepared, Receipt, Reconciled, StorageError, Writer};
+use asof_storage::{LedgerEntry, Receipt, Reconciled, StorageError, Writer};
 use std::thread::JoinHandle;
 
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot, watch};
@@ -28,14 +28,15 @@ pub struct Tenant {
     shared: Shared,
     options: Arc<Options>,
     gate: Gate,
-    jobs: Arc<Mutex<Option<mpsc::Sender<Job>>>>,
+    jobs: Arc<Mutex<Option<mpsc::Sender<Job<Batch>>>>>,
     room: Arc<Semaphore>,
     published: watch::Receiver<u64>,
-    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+    threads: Arc<Mutex<Vec<JoinHandle<()>>>>,
 }
 
 impl Tenant {
-    /// Starts its writer, on a thread of its own: it lives as long as the tenant, which the blocking pool is not for.
+    /// Starts its writer and who prepares for it, each on a thread of its own: they live as long as the tenant, which the blocking
+    /// pool is not for.
     pub(crate) fn start(
         name: &str,
         shared: Shared,
@@ -43,14 +44,13 @@ impl Tenant {
         options: Arc<Options>,
         gate: Gate,
     ) -> Result<Self, EngineError> {
-        let (jobs, receiver) = mpsc::channel(QUEUE_BATCHES);
+        let (jobs, waiting) = mpsc::channel(QUEUE_BATCHES);
+        let (prepared, ready) = mpsc::channel(QUEUE_BATCHES);
         let (publish, published) = watch::channel(shared.store.published());
-        let thread = std::thread::Builder::new()
-            .name(format!("writer-{name}"))
-            .spawn(move || writer::run(writer, receiver, &publish))
-            .map_err(|error| {
-                EngineError::Storage(StorageError::Io(format!("cannot start a writer: {error}")))
-            })?;
+        let threads = vec![
+            spawn(format!("prepare-{name}"), move || writer::prepare(waiting, &prepared))?,
+            spawn(format!("writer-{name}"), move || writer::run(writer, ready, &publish))?,
+        ];
         Ok(Self {
             name: name.into(),
             shared,
@@ -59,7 +59,7 @@ impl Tenant {
             jobs: Arc::new(Mutex::new(Some(jobs))),
             room: Arc::new(Semaphore::new(QUEUE_RECORDS)),
             published,
-            thread: Arc::new(Mutex::new(Some(thread))),
+            threads: Arc::new(Mutex::new(threads)),
         })
     }
 
@@ -95,11 +95,11 @@ impl Tenant {
         let room = Arc::clone(&self.room).acquire_many_owned(records).await;
         let room = room.map_err(|_| EngineError::Closed)?;
         let (reply, receipt) = oneshot::channel();
-        self.send(Job::Write(Prepared::of(batch), lane.clone(), reply, room)).await?;
+        self.send(Job::Write(batch, lane.clone(), reply, room)).await?;
         Ok(Ticket(receipt))
     }
 
-    async fn send(&self, job: Job) -> Result<(), EngineError> {
+    async fn send(&self, job: Job<Batch>) -> Result<(), EngineError> {
         let jobs = self.jobs.lock().await.clone().ok_or(EngineError::Closed)?;
         jobs.send(job).await.map_err(|_| EngineError::Closed)
     }
@@ -154,10 +154,16 @@ impl Tenant {
     pub(crate) async fn stop(&self) -> Result<(), EngineError> {
         self.jobs.lock().await.take();
         self.shared.answers.forget();
-        if let Some(thread) = self.thread.lock().await.take() {
-            let joined = self.gate.run(STOP_DEADLINE, move |_| thread.join().is_ok()).await?;
-            return if joined { Ok(()) } else { Err(EngineError::Closed) };
-        }
-        Ok(())
+        let threads = std::mem::take(&mut *self.threads.lock().await);
+        let join = move |_| threads.into_iter().map(JoinHandle::join).all(|joined| joined.is_ok());
+        let joined = self.gate.run(STOP_DEADLINE, join).await?;
+        if joined { Ok(()) } else { Err(EngineError::Closed) }
     }
+}
+
+fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, EngineError> {
+    std::thread::Builder::new()
+        .name(name)
+        .spawn(work)
+        .map_err(|error| EngineError::Storage(StorageError::Io(format!("cannot start a writer: {error}"))))
 }

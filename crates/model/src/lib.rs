@@ -19,4 +19,4 @@ pub use listing::Listing;
 pub use record::{EdgeRef, Fact, NodeRef, Observation, Op, Record, RecordBody, Subject};
 pub use time::{Duration, Instant, Interval, TimeError};
 pub use timeline::{Piece, State, Statement, StatementOp, Timeline};
-pub use value::{Attributes, CoverageValue, EntitlementValue, NodeValue, SecretValue, Value};
+pub use value::{Attributes, CoverageValue, EntitlementValue, NodeValue, Said, SecretValue, Value};

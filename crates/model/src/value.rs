@@ -33,6 +33,28 @@ pub struct NodeValue {
     pub secret: Option<SecretValue>,
 }
 
+/// A text that a node's value may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Said<'a> {
+    /// As its name.
+    Name(&'a str),
+    /// As its type.
+    Type(&'a str),
+    /// As an attribute, by its key.
+    Attribute(&'a str, &'a str),
+    /// Whatever text, as an attribute with this key.
+    Key(&'a str),
+}
+
+impl NodeValue {
+    /// All that it says.
+    pub fn said(&self) -> impl Iterator<Item = Said<'_>> {
+        let attributes =
+            self.attributes.iter().flat_map(|(key, value)| [Said::Attribute(key, value), Said::Key(key)]);
+        [Said::Name(&self.name), Said::Type(&self.node_type)].into_iter().chain(attributes)
+    }
+}
+
 /// What an entitlement gives or takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntitlementValue {

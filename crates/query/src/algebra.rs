@@ -256,7 +256,7 @@ pub struct DeadSecretWhere {
 }
 
 /// What a node can be seen from, or with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SourceDimension {
     /// Workload.
     Workload,

@@ -9,7 +9,7 @@ use crate::used::{Drift, UsedDead};
 use crate::watch::Watch as _;
 use crate::{
     DeadSecretWhere, Event, EventAxis, EventPlace, EventRange, Known, Node, ObservationWhere, QueryError,
-    Role, UncoveredWhere, Window,
+    Role, SourceDimension, UncoveredWhere, Window,
 };
 
 /// Which observations a list holds. Their order is always that of (time, ledger index).
@@ -141,12 +141,28 @@ impl Known {
 
     /// The axis that reads least; `None` where the filter names one id alone that nothing has.
     fn narrowest(&self, filter: &ObservationWhere) -> Result<Option<EventAxis>, QueryError> {
-        use asof_model::NodeKind::{Identity, Secret};
+        use asof_model::NodeKind::{Identity, Secret, Workload};
         if let Some(id) = filter.identity.as_ref().and_then(|wanted| wanted.eq.as_ref()) {
             return Ok(self.reader().lookup(Identity, id)?.map(|node| EventAxis::Identity(node.ordinal)));
         }
         if let Some(id) = filter.seen.secret.as_ref().and_then(|wanted| wanted.eq.as_ref()) {
             return Ok(self.reader().lookup(Secret, id)?.map(|node| EventAxis::Secret(node.ordinal)));
+        }
+        let seen = &filter.seen;
+        let named = [
+            (SourceDimension::Workload, Some(Workload), &seen.workload),
+            (SourceDimension::Actor, Some(Identity), &seen.actor),
+            (SourceDimension::Region, None, &seen.region),
+            (SourceDimension::SourceIp, None, &seen.source_ip),
+        ];
+        for (source, kind, wanted) in named {
+            if let Some(text) = wanted.as_ref().and_then(|wanted| wanted.eq.as_ref()) {
+                let ordinal = match kind {
+                    Some(kind) => self.reader().lookup(kind, text)?.map(|node| node.ordinal),
+                    None => self.reader().named(text)?.map(|text| text.0),
+                };
+                return Ok(ordinal.map(|ordinal| EventAxis::Source(source, ordinal)));
+            }
         }
         Ok(Some(EventAxis::All))
     }

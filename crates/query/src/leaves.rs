@@ -1,12 +1,12 @@
 //! Members of filters about a node's own state, its existence, and its neighbours.
 
-use asof_model::{EdgeKind, Instant, Interval, NodeKind, NodeValue, SecretValue, State};
+use asof_model::{EdgeKind, Instant, Interval, NodeKind, NodeValue, Said, SecretValue, State};
 use roaring::RoaringBitmap;
 
 use crate::plan::{Leaf, Plan, all_may, check_at, everything, one_by_one};
 use crate::secrets::said_of;
 use crate::span::whole;
-use crate::{AttributeMatch, Candidates, Direction, Key, Known, Node, QueryError, TextMatch};
+use crate::{AttributeMatch, BLOCK, Candidates, Direction, Key, Known, Node, QueryError, TextMatch};
 
 /// Exists at T; where asked for, or is deleted then.
 pub(crate) struct Exists {
@@ -43,11 +43,11 @@ impl Leaf for Exists {
     }
 
     fn solve(&self, known: &Known, scope: &RoaringBitmap) -> Result<RoaringBitmap, QueryError> {
-        // Of more, bounds have asked already.
+        // Of more, bounds have asked already; these may be discovered alone, and who holds something was.
         let found = if scope.len() <= known.tuning.few {
             known.surely_stated_of(self.kind, scope, self.t)?
         } else {
-            RoaringBitmap::new()
+            known.reader().existing(self.kind, self.t)?.sure & scope
         };
         Ok(one_by_one(known, &(scope - &found), |ordinal| self.matches(known, ordinal))? | found)
     }
@@ -146,6 +146,23 @@ impl Stated<'_> {
     }
 }
 
+impl<'a> Stated<'a> {
+    /// Whatever matches says one of these in some statement; `None`: it may say something else, or nothing.
+    fn says_one_of(&self) -> Option<Vec<Said<'a>>> {
+        let (wanted, said): (&TextMatch, Box<dyn Fn(&'a str) -> Said<'a>>) = match self.ask {
+            Ask::Name(wanted) => (wanted, Box::new(Said::Name)),
+            Ask::Type(wanted) => (wanted, Box::new(Said::Type)),
+            Ask::Attribute(AttributeMatch { key, value: Some(wanted) }) => {
+                (wanted, Box::new(|text| Said::Attribute(key, text)))
+            }
+            Ask::Attribute(AttributeMatch { key, value: None }) => return Some(vec![Said::Key(key)]),
+            Ask::Inventoried | Ask::Secret(..) => return None,
+        };
+        let named = wanted.named().filter(|_| !wanted.matches(""))?;
+        Some(named.into_iter().map(said).collect())
+    }
+}
+
 impl Leaf for Stated<'_> {
     fn name(&self) -> String {
         match &self.ask {
@@ -162,6 +179,22 @@ impl Leaf for Stated<'_> {
 
     fn cost(&self) -> u8 {
         10
+    }
+
+    fn bounds(&self, known: &Known, scope: &RoaringBitmap) -> Result<Candidates, QueryError> {
+        let said = self.says_one_of();
+        let (Some(said), Some(first), Some(last)) = (said, scope.min(), scope.max()) else {
+            return Ok(all_may(scope));
+        };
+        let mut maybe = RoaringBitmap::new();
+        for block in first / BLOCK..=last / BLOCK {
+            known.reader().check()?;
+            match known.reader().ever_said(self.kind, block, &said)? {
+                Some(ordinals) => maybe.extend(ordinals),
+                None => return Ok(all_may(scope)),
+            }
+        }
+        Ok(Candidates { sure: RoaringBitmap::new(), maybe: maybe & scope })
     }
 
     fn matches(&self, known: &Known, ordinal: u32) -> Result<bool, QueryError> {

@@ -5,6 +5,7 @@
 
 mod activity;
 mod algebra;
+mod axis;
 mod blast;
 mod changes;
 mod cover;
@@ -45,6 +46,7 @@ mod watch;
 
 pub use activity::{Counts, TimelinePoint, Usage};
 pub use algebra::*;
+pub use axis::{EventAxis, EventPlace, EventRange};
 pub use blast::BlastRadius;
 pub use changes::Change;
 pub use coverages::StatedCoverage;

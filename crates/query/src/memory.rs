@@ -243,6 +243,10 @@ impl Reader for Memory {
         Ok(self.discovered.get(&node).copied())
     }
 
+    fn named(&self, text: &str) -> Result<Option<Text>, QueryError> {
+        Ok(self.texts.iter().position(|each| **each == *text).map(|place| Text(place as u32)))
+    }
+
     fn text(&self, text: Text) -> Result<Arc<str>, QueryError> {
         let found = self.texts.get(text.0 as usize).cloned();
         found.ok_or_else(|| QueryError::Storage(format!("no such text: {text:?}")))
@@ -281,14 +285,7 @@ impl Reader for Memory {
         backwards: bool,
         visit: &mut dyn FnMut(&Event) -> ControlFlow<()>,
     ) -> Result<(), QueryError> {
-        let within = self.events.iter().filter(|event| {
-            range.contains(event)
-                && match axis {
-                    EventAxis::All => true,
-                    EventAxis::Identity(ordinal) => event.identity == ordinal,
-                    EventAxis::Secret(ordinal) => event.secret == Some(ordinal),
-                }
-        });
+        let within = self.events.iter().filter(|event| range.contains(event) && axis.has(event));
         let mut found: Vec<&Event> = within.collect();
         if backwards {
             found.reverse();

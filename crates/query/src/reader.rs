@@ -5,12 +5,14 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use asof_model::{
-    EdgeKind, Instant, Interval, NodeKind, Observation, Outcome, Privilege, PrivilegeSet, Statement, Timeline,
+    EdgeKind, Instant, Interval, NodeKind, Observation, Outcome, Privilege, PrivilegeSet, Said, Statement,
+    Timeline,
 };
 use asof_temporal::{EdgeList, End, Stated, Terms};
 use roaring::RoaringBitmap;
 
 use crate::QueryError;
+use crate::{EventAxis, EventPlace, EventRange};
 
 /// A node by ordinal: dense per kind, given in order of first appearance, never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,42 +61,6 @@ pub type CoverageKey = (u32, Arc<str>, Arc<str>);
 pub type Deaths = Arc<[(Instant, u64)]>;
 /// Entitlements by ordinal, each with the index of a record.
 pub type Entitlements = Arc<[(u32, u64)]>;
-
-/// What part of the events is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum EventAxis {
-    /// All of them.
-    All,
-    /// Of one identity (by ordinal), as the one whose permissions were used.
-    Identity(u32),
-    /// With one secret (by ordinal).
-    Secret(u32),
-}
-
-/// Where an event stands among all: its time, then its ledger index.
-pub type EventPlace = (Instant, u64);
-
-/// Events from a place on, and before a moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EventRange {
-    /// The first place.
-    pub from: EventPlace,
-    /// The first moment after it.
-    pub to: Instant,
-}
-
-impl EventRange {
-    /// Whether an event stands in it.
-    pub fn contains(&self, event: &Event) -> bool {
-        self.from <= event.place() && event.time < self.to
-    }
-}
-
-impl From<Interval> for EventRange {
-    fn from(during: Interval) -> Self {
-        Self { from: (during.from, 0), to: during.to }
-    }
-}
 
 /// An interned text other than a node's id: an action, a region, an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -220,6 +186,9 @@ pub trait Reader: Send + Sync {
     /// The least time at which an observation names the node, or a PUT of an edge that names it begins.
     fn discovered(&self, node: Node) -> Result<Option<Instant>, QueryError>;
 
+    /// The text of these letters, if it is interned; perhaps by a record beyond the first K.
+    fn named(&self, text: &str) -> Result<Option<Text>, QueryError>;
+
     /// An interned text.
     fn text(&self, text: Text) -> Result<Arc<str>, QueryError>;
 
@@ -267,6 +236,18 @@ pub trait Reader: Send + Sync {
     /// of those that are never *deleted*. `None`: nothing is kept that would tell.
     fn stated_since(&self, kind: NodeKind, block: u32) -> Result<Option<Arc<Stated>>, QueryError> {
         let _ = (kind, block);
+        Ok(None)
+    }
+
+    /// Nodes of a block of [`BLOCK`] of which some statement says one of these, and perhaps others. `None`: nothing is kept that
+    /// would tell.
+    fn ever_said(
+        &self,
+        kind: NodeKind,
+        block: u32,
+        said: &[Said<'_>],
+    ) -> Result<Option<Vec<u32>>, QueryError> {
+        let _ = (kind, block, said);
         Ok(None)
     }
 

@@ -29,7 +29,9 @@ impl Known {
             let Some(block) = self.stated_block(kind, number)? else { continue };
             if let Some(places) = block.all_but(t, self.size()) {
                 blocks.insert_range(ordinals);
-                never.extend(places.iter().map(|place| start + place));
+                let from = never.len();
+                never.extend(places.map(|place| start + place));
+                never[from..].sort_unstable();
             } else {
                 single.extend(scope.range(ordinals).filter(|one| self.stated_in(Some(&block), *one, t)));
             }

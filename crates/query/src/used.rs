@@ -367,20 +367,9 @@ impl NewSources {
         Ok(Self { of: filter.of, window: filter.during.bounds(t)? })
     }
 
-    fn ordinal(&self, event: &Event) -> Option<u32> {
-        match self.of {
-            SourceDimension::Workload => event.workload,
-            SourceDimension::Region => event.region.map(|text| text.0),
-            SourceDimension::SourceIp => event.source_ip.map(|text| text.0),
-            SourceDimension::Secret => event.secret,
-            SourceDimension::Resource => event.resource,
-            SourceDimension::Actor => event.actor,
-        }
-    }
-
     /// What an event was seen from, where it says so.
     pub(crate) fn source(&self, event: &Event) -> Option<Source> {
-        let ordinal = self.ordinal(event)?;
+        let ordinal = self.of.ordinal(event)?;
         let node = |kind| Source::Node(Node { kind, ordinal });
         Some(match self.of {
             SourceDimension::Workload => node(NodeKind::Workload),
@@ -430,7 +419,7 @@ impl Watch for NewSources {
             return Ok(false);
         }
         let first = *own.get_or_insert(event.time);
-        Ok(match self.ordinal(event) {
+        Ok(match self.of.ordinal(event) {
             Some(source) => sources.insert(source) && self.window.contains(event.time) && first < event.time,
             None => false,
         })

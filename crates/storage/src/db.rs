@@ -178,6 +178,10 @@ impl Db {
         options.create_if_missing(true);
         options.create_missing_column_families(true);
         options.set_max_background_jobs(2);
+        // Putting tables together can wait, questions and acknowledgements cannot.
+        let mut env = rocksdb::Env::new()?;
+        env.lower_thread_pool_cpu_priority();
+        options.set_env(&env);
         options.set_keep_log_file_num(4);
         options.set_max_total_wal_size(256 << 20);
         options.set_wal_recovery_mode(match recovery {

@@ -131,7 +131,7 @@ impl<'a> Cursor<'a> {
     fn of(block: &'a Block, scan: &EventScan, work: &'a Counters) -> Self {
         let (from, to) = (scan.from.0.nanos(), scan.to.nanos());
         let places = match scan.axis {
-            Axis::All => {
+            Axis::All | Axis::Member(..) => {
                 let range = block.between(from, to);
                 return Self { block, places: None, start: range.start, end: range.end, looked_at: 0, work };
             }
@@ -153,7 +153,12 @@ impl<'a> Cursor<'a> {
             self.looked_at += 1;
             let place = self.place(if scan.backwards { self.end - 1 } else { self.start });
             let index = self.block.index(place);
-            if scan.wanted.has(self.block.classes()[place])
+            let is_on = match scan.axis {
+                Axis::Member(member, ordinal) => self.block.member(member, place) == ordinal,
+                _ => true,
+            };
+            if is_on
+                && scan.wanted.has(self.block.classes()[place])
                 && index < size
                 && (Instant::from_nanos(self.block.time(place)), index) >= scan.from
             {
@@ -234,7 +239,7 @@ impl Store {
                 return Ok(Some(Vec::new()));
             }
             match scan.axis {
-                Axis::All => self.parts.pages(&self.db, part),
+                Axis::All | Axis::Member(..) => self.parts.pages(&self.db, part),
                 Axis::Identity(ordinal) => self.page_naming(part, ordinal),
                 Axis::Secret(ordinal) => {
                     let Some(head) = self.parts.head(&self.db, part.id)? else { return Ok(None) };
@@ -265,11 +270,12 @@ impl Store {
         Ok(self.parts.page(&self.db, part.id, page)?.map(|block| vec![block]))
     }
 
-    /// The events of a scan among the first `size` records, by (time, index) or against it.
+    /// The events of a scan among the first `size` records, by (time, index) or against it. `go_on` is asked for each day.
     pub fn events(
         &self,
         scan: &EventScan,
         size: u64,
+        go_on: &mut dyn FnMut() -> bool,
         visit: &mut dyn FnMut(&StoredEvent) -> ControlFlow<()>,
     ) -> Result<(), StorageError> {
         let mut days = self.days(scan.from.0, scan.to);
@@ -277,7 +283,9 @@ impl Store {
             days.reverse();
         }
         for day in days {
-            if visit_all(&self.blocks(day, scan, size)?, scan, size, &self.work, visit)?.is_break() {
+            if !go_on()
+                || visit_all(&self.blocks(day, scan, size)?, scan, size, &self.work, visit)?.is_break()
+            {
                 break;
             }
         }

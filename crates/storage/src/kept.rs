@@ -5,13 +5,14 @@
 //! publishes their size, forgets every key that it touched; and a read that began before that does not keep what it found
 //! (its slot's generation has moved on).
 
+use std::collections::BTreeSet;
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use asof_evidence::Hash;
 use asof_model::{EdgeKind, Instant, NodeKind, Privilege, Statement, Timeline};
-use asof_temporal::{EdgeList, Segment, Stated, Terms};
+use asof_temporal::{EdgeList, Postings, Segment, Stated, Terms};
 use foldhash::fast::FixedState;
 use quick_cache::Weighter;
 use quick_cache::unsync::{Cache, DefaultLifecycle};
@@ -37,8 +38,8 @@ pub(crate) enum KeptKey {
     Name(Space, u32),
     /// The moments at which a node was found to be discovered.
     Discovered(NodeKey),
-    /// The segments of a privilege.
-    Segments(Privilege),
+    /// The segment of a privilege that starts at a moment.
+    Segment(Privilege, Instant),
     /// An entangled set.
     Entangled(u8),
     /// How many names a space has.
@@ -51,6 +52,8 @@ pub(crate) enum KeptKey {
     Matching([u8; 16]),
     /// Since when the nodes of a block are stated.
     Stated(NodeKind, u32),
+    /// What the nodes of a block ever said.
+    Said(NodeKind, u32),
     /// When the secrets of a block die.
     Deaths(u32),
     /// What the entitlements of a block say.
@@ -80,7 +83,8 @@ pub(crate) enum Entry {
     History(Arc<History>),
     Name(u64, Arc<str>),
     Discovered(Arc<[(u64, Instant)]>),
-    Segments(Arc<[Segment]>),
+    /// With the start of the one after it, when it was read.
+    Segment(Arc<Segment>, Option<Instant>),
     Set(Arc<RoaringBitmap>),
     Count(u32, u64),
     Entitlements(Entitlements),
@@ -88,6 +92,7 @@ pub(crate) enum Entry {
     /// With the version of the globs that it was made of.
     Matching(u64, Entitlements),
     Stated(Arc<Stated>),
+    Said(Arc<Postings>),
     Deaths(Arc<[(Instant, u64)]>),
     Terms(Arc<[Terms]>),
     Root(Hash, Instant),
@@ -103,9 +108,10 @@ impl Entry {
                 Self::Name(_, text) => text.len(),
                 Self::Terms(terms) => size_of_val(&**terms),
                 Self::Stated(stated) => stated.bytes(),
+                Self::Said(postings) => postings.bytes(),
                 Self::Deaths(rows) => size_of_val(&**rows),
                 Self::Discovered(rows) => size_of_val(&**rows),
-                Self::Segments(segments) => segments.iter().map(Segment::bytes).sum(),
+                Self::Segment(segment, _) => segment.bytes(),
                 Self::Set(set) => set.serialized_size(),
                 Self::Count(..) | Self::Root(..) => 0,
                 Self::Entitlements(found) | Self::Matching(_, found) => size_of_val(&**found),
@@ -189,12 +195,13 @@ pub(crate) struct Kept {
     shards: Arc<Shards>,
     opening: u32,
     globs: AtomicU64,
+    starts: Mutex<BTreeSet<(Privilege, Instant)>>,
 }
 
 impl Kept {
     /// Of the store that was opened as this.
     pub fn new(shards: Arc<Shards>, opening: u32) -> Self {
-        Self { shards, opening, globs: AtomicU64::new(0) }
+        Self { shards, opening, globs: AtomicU64::new(0), starts: Mutex::default() }
     }
 
     /// What is kept or, where nothing is, is read, and then kept unless the key was touched meanwhile. No lock is held
@@ -229,6 +236,18 @@ impl Kept {
         if *key == KeptKey::Globs {
             self.globs.fetch_add(1, Ordering::AcqRel);
         }
+    }
+
+    /// The last start of a segment at or before a moment, of those that were come upon. None ever goes.
+    pub fn last_start(&self, privilege: Privilege, at: Instant) -> Option<Instant> {
+        let starts = self.starts.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = starts.range((privilege, Instant::BEGINNING)..=(privilege, at)).next_back();
+        last.map(|(_, start)| *start)
+    }
+
+    /// A segment starts there.
+    pub fn add_start(&self, privilege: Privilege, start: Instant) {
+        self.starts.lock().unwrap_or_else(PoisonError::into_inner).insert((privilege, start));
     }
 
     /// A number that grows whenever globs are written.

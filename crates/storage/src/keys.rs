@@ -1,6 +1,7 @@
 //! The keys: the only place that builds or takes apart their bytes. Big-endian, fixed width; texts only at the end.
 
 use asof_model::{EdgeKind, Instant, NodeKind, Privilege};
+use asof_temporal::Member;
 
 use crate::codec::Decoder;
 use crate::error::StorageError;
@@ -299,6 +300,8 @@ pub enum Axis {
     Identity(u32),
     /// With a secret.
     Secret(u32),
+    /// With this as its member, told apart as they are read.
+    Member(Member, u32),
 }
 
 /// `events`: the lines of the list of parts.

@@ -5,6 +5,7 @@
 mod canonical;
 mod chosen;
 mod codec;
+mod days;
 mod db;
 mod error;
 mod events;

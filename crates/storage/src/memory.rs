@@ -15,13 +15,15 @@ use crate::parts::Caches;
 /// were there.
 mod hundredths {
     /// Pages of events, decoded.
-    pub(super) const EVENTS: u64 = 44;
+    pub(super) const EVENTS: u64 = 37;
     /// Who was seen first and last in a part, and when.
     pub(super) const ENDS: u64 = 4;
     /// Pages of who used resources.
     pub(super) const USERS: u64 = 4;
-    /// Heads of such blocks.
-    pub(super) const HEADS: u64 = 3;
+    /// Heads of parts, and as much for those of several days.
+    pub(super) const HEADS: u64 = 2;
+    /// What identities used on whole days.
+    pub(super) const USED: u64 = 6;
     /// Which events of a part a test chose.
     pub(super) const CHOSEN: u64 = 2;
     /// Ordinals by id, for writers.
@@ -70,6 +72,7 @@ impl Memory {
                 share(hundredths::USERS),
                 share(hundredths::HEADS),
                 share(hundredths::CHOSEN),
+                share(hundredths::USED),
             ),
             names: Names::new(share(hundredths::NAMES)),
             firsts: Arc::new(Room::new(share(hundredths::FIRSTS))),

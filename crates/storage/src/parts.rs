@@ -18,10 +18,12 @@ use crate::codec::{Decoder, Encoder};
 use crate::db::{Db, Family, Pending};
 use crate::error::{StorageError, corrupt};
 use crate::keys;
+use crate::seen::{Joined, JoinedBytes, JoinedKey};
+use crate::uses::{Used, UsedBytes, UsedKey};
 use crate::views::{day_of, head_class, secret_class};
 
 /// How often a list that names a part which is gone is looked at again.
-const LOOKS_MAX: usize = 16;
+pub(crate) const LOOKS_MAX: usize = 16;
 
 /// A part by what it holds: events of one day (since 1970), recorded between two ledger indices. Parts of one day lie
 /// within one another or apart; no two are the same.
@@ -158,18 +160,22 @@ pub(crate) struct Caches {
     pub ends: Arc<Cache<(OwnId, bool), Arc<Ends>, EndsBytes>>,
     users: Arc<Cache<OwnPage, Arc<Users>, UsersBytes>>,
     heads: Arc<Cache<OwnId, Arc<BlockHead>, HeadBytes>>,
+    pub joined: Arc<Cache<JoinedKey, Joined, JoinedBytes>>,
     pub chosen: Arc<Cache<ChosenKey, Chosen, ChosenBytes>>,
+    pub used: Arc<Cache<UsedKey, Used, UsedBytes>>,
 }
 
 impl Caches {
-    /// At most so many bytes of blocks, of their ends, of users, of heads, and of choices.
-    pub fn new(blocks: u64, ends: u64, users: u64, heads: u64, chosen: u64) -> Self {
+    /// At most so many bytes of each; heads twice, as those of parts and those of days.
+    pub fn new(blocks: u64, ends: u64, users: u64, heads: u64, chosen: u64, used: u64) -> Self {
         Self {
             blocks: Arc::new(sharded(blocks, SHARDS, BlockBytes)),
             ends: Arc::new(sharded(ends, 1, EndsBytes)),
             users: Arc::new(sharded(users, 1, UsersBytes)),
             heads: Arc::new(sharded(heads, 1, HeadBytes)),
+            joined: Arc::new(sharded(heads, 1, JoinedBytes)),
             chosen: Arc::new(sharded(chosen, 1, ChosenBytes)),
+            used: Arc::new(sharded(used, 1, UsedBytes)),
         }
     }
 }

@@ -5,7 +5,7 @@ use asof_temporal::SEGMENT_CHANGES_MAX;
 /// Changes the layout on disk, and no answer and no digest: a store written with one is read, and written on, with any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pieces {
-    /// Changes of one segment of a temporal bitmap; with more, and more than a quarter of its base, it is split.
+    /// Changes of one segment of a temporal bitmap; with more, and more bytes of them than of its base, it is split.
     pub segment_changes: usize,
     /// So many parts of a day that are about as large as each other become one.
     pub day_parts: usize,

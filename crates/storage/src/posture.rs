@@ -39,6 +39,7 @@ pub(crate) fn touched(pending: &Pending<'_>) -> Result<Vec<KeptKey>, StorageErro
         add(KeptKey::History(of));
         if let TimelineKey::Node(node) = of {
             add(KeptKey::Stated(node.kind, node.ordinal / STATED_BLOCK));
+            add(KeptKey::Said(node.kind, node.ordinal / STATED_BLOCK));
             if node.kind == NodeKind::Entitlement {
                 add(KeptKey::Terms(node.ordinal / STATED_BLOCK));
             }
@@ -56,7 +57,7 @@ pub(crate) fn touched(pending: &Pending<'_>) -> Result<Vec<KeptKey>, StorageErro
     for key in pending.touched(Family::Posture) {
         let privilege = key.first().and_then(|number| Privilege::from_number(*number));
         if let Some(privilege) = privilege {
-            add(KeptKey::Segments(privilege));
+            add(KeptKey::Segment(privilege, keys::segment_from(key)?));
         }
     }
     for key in pending.touched(Family::Entangled) {
@@ -211,11 +212,12 @@ impl Store {
         let one_moment = during.from.nanos().checked_add(1) == Some(during.to.nanos());
         for privilege in privileges.iter().filter(|privilege| privilege.can_be_held()) {
             let mut of_privilege = RoaringBitmap::new();
-            let segments = self.segments(privilege)?;
-            let segments = sharing(&segments, during);
-            self.work.add(Of::Bitmaps, segments.len());
-            for segment in segments {
+            let mut from = Some(during.from);
+            while let Some(at) = from.filter(|at| *at < during.to) {
+                let (segment, end) = self.segment(privilege, at)?;
+                self.work.add(Of::Bitmaps, 1);
                 of_privilege |= if one_moment { segment.at(during.from) } else { segment.sometime(during) };
+                from = end;
             }
             if self.facts_end.load(Ordering::Acquire) <= size {
                 members.sure |= of_privilege;
@@ -279,18 +281,50 @@ impl Store {
         Ok(found)
     }
 
-    /// All segments of a privilege, in order of time.
-    fn segments(&self, privilege: Privilege) -> Result<Arc<[Segment]>, StorageError> {
-        // All of them under one key: a batch may cut one in two, and both halves must be of one state of the disk.
-        let entry = self.kept.get(KeptKey::Segments(privilege), || {
-            let rows = self.db.prefixed(Family::Posture, &keys::segment_prefix(privilege))?;
-            let segments = rows.iter().map(|(key, value)| {
-                Segment::decode(keys::segment_from(key)?, value).map_err(|error| corrupt(error.to_string()))
-            });
-            Ok::<_, StorageError>(Entry::Segments(segments.collect::<Result<_, StorageError>>()?))
-        })?;
-        let Entry::Segments(segments) = entry else { return Err(other_kept()) };
-        Ok(segments)
+    /// The segment of a privilege with a moment, and the start of the one after it.
+    ///
+    /// Segments are cut in two, and never put together. So one that is kept, or that was read a moment ago, may have become two by
+    /// now, and is still right for the state of the disk that it was read in: with its end it was read in one go.
+    fn segment(
+        &self,
+        privilege: Privilege,
+        at: Instant,
+    ) -> Result<(Arc<Segment>, Option<Instant>), StorageError> {
+        let prefix = keys::segment_prefix(privilege);
+        let mut start = self.kept.last_start(privilege, at).unwrap_or(Instant::BEGINNING);
+        loop {
+            let entry = self.kept.get(KeptKey::Segment(privilege, start), || {
+                let (mut segment, mut next) = (None, None);
+                let (from, to) = (keys::segment(privilege, start), keys::after_prefix(&prefix));
+                self.db.scan(Family::Posture, &from, to.as_deref(), false, &mut |key, value| {
+                    let found = keys::segment_from(key)?;
+                    if found != start {
+                        next = Some(found);
+                        return Ok(ControlFlow::Break(()));
+                    }
+                    segment =
+                        Some(Segment::decode(found, value).map_err(|error| corrupt(error.to_string()))?);
+                    Ok(ControlFlow::Continue(()))
+                })?;
+                let segment = segment.unwrap_or_else(|| Segment::empty(start));
+                Ok::<_, StorageError>(Entry::Segment(Arc::new(segment), next))
+            })?;
+            let Entry::Segment(segment, next) = entry else { return Err(other_kept()) };
+            if let Some(next) = next {
+                self.kept.add_start(privilege, next);
+            }
+            if next.is_none_or(|next| at < next) {
+                return Ok((segment, next));
+            }
+            // Starts are learned as they are come upon: where the last one that is known is not the one, the disk tells.
+            let end = keys::segment(privilege, Instant::from_nanos(at.nanos().saturating_add(1)));
+            let last = self.db.last_before(Family::Posture, &prefix, &end)?;
+            start = match last.map(|(key, _)| keys::segment_from(&key)).transpose()? {
+                Some(found) if start < found => found,
+                _ => return Err(corrupt("a segment of posture is gone")),
+            };
+            self.kept.add_start(privilege, start);
+        }
     }
 
     /// Entitlements that ever had a scope that matches the resource, by ordinal, each with the record that first gave it
@@ -418,11 +452,4 @@ impl From<StorageError> for Cut {
     fn from(error: StorageError) -> Self {
         Self::Failed(error)
     }
-}
-
-/// The segments that share a moment with the interval.
-fn sharing(segments: &[Segment], during: Interval) -> &[Segment] {
-    let end = segments.partition_point(|segment| segment.start < during.to);
-    let start = segments.partition_point(|segment| segment.start <= during.from).saturating_sub(1);
-    segments.get(start..end).unwrap_or_default()
 }

@@ -2,12 +2,15 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use asof_model::{Instant, Interval, Outcome, Privilege};
 use asof_temporal::{Block, BlockHead, Ends, Member, NONE};
+use quick_cache::Weighter;
 use roaring::{MultiOps, RoaringBitmap};
 
+use crate::days::{Stretch, Sum};
 use crate::error::StorageError;
 use crate::events::Wanted;
 use crate::parts::Part;
@@ -15,10 +18,27 @@ use crate::store::Store;
 use crate::views::{class, head_class, interval_of, secret_class};
 use crate::work::Of;
 
+/// Of the store that was opened as this: several days, by the first of them.
+pub(crate) type JoinedKey = (u32, u32);
+
+/// The heads of several days, put together.
+pub(crate) type Joined = Arc<Sum<BlockHead>>;
+
+#[derive(Clone)]
+pub(crate) struct JoinedBytes;
+
+impl Weighter<JoinedKey, Joined> for JoinedBytes {
+    fn weight(&self, _: &JoinedKey, joined: &Joined) -> u64 {
+        joined.of.weight()
+    }
+}
+
 /// Who was seen in a part.
 enum Seen {
     /// Those of all of it.
     Head(Arc<BlockHead>),
+    /// Those of all of some days.
+    Joined(Joined),
     /// These were gathered with others.
     Gathered,
 }
@@ -34,22 +54,68 @@ impl Store {
     ) -> Result<RoaringBitmap, StorageError> {
         let gathered = RefCell::default();
         let mut heads = Vec::new();
-        for day in self.days(during.from, during.to) {
-            let seen =
-                |part: &Part| self.seen_in(part, secrets, wanted, during, size, &mut gathered.borrow_mut());
+        let mut seen = |day, but: Option<&Sum<BlockHead>>| {
+            let seen = |part: &Part| {
+                if but.is_some_and(|but| !but.lacks(part)) {
+                    return Ok(Some(Seen::Gathered));
+                }
+                self.seen_in(part, secrets, wanted, during, size, &mut gathered.borrow_mut())
+            };
             heads.extend(self.parts.of_day(day, seen)?);
+            Ok::<_, StorageError>(())
+        };
+        let mut joined = Vec::new();
+        for stretch in self.stretches(during) {
+            match stretch {
+                Stretch::Whole(days) if !secrets || wanted.knows_outcomes_alone() => {
+                    let last = self.last_of(&days);
+                    let sum = self.joined(&days, last)?;
+                    let sum = sum.filter(|sum| sum.is_known(size));
+                    if sum.as_ref().is_none_or(|sum| sum.last < last) {
+                        self.days_of(&days).into_iter().try_for_each(|day| seen(day, sum.as_deref()))?;
+                    }
+                    joined.extend(sum.map(Seen::Joined));
+                }
+                Stretch::Whole(days) => {
+                    self.days_of(&days).into_iter().try_for_each(|day| seen(day, None))?;
+                }
+                Stretch::Day(day) => seen(day, None)?,
+            }
         }
         let of_class =
             |class: u8| if secrets { wanted.has_outcome(class) } else { wanted.has(head_class(class)) };
-        let heads = heads.iter().filter_map(|seen| match seen {
-            Seen::Head(head) => Some(if secrets { &head.secrets } else { &head.identities }),
-            Seen::Gathered => None,
+        let heads = heads.iter().chain(&joined).filter_map(|seen| {
+            let head = match seen {
+                Seen::Head(head) => head,
+                Seen::Joined(sum) => &sum.of,
+                Seen::Gathered => return None,
+            };
+            Some(if secrets { &head.secrets } else { &head.identities })
         });
         let sets: Vec<&RoaringBitmap> =
             heads.flatten().filter(|(class, _)| of_class(**class)).map(|(_, set)| set).collect();
         self.work.add(Of::Bitmaps, sets.len());
         let gathered = gathered.into_inner().set();
         Ok(sets.into_iter().chain([&gathered]).union())
+    }
+
+    /// The heads of several days, put together.
+    fn joined(&self, days: &Range<u32>, last: Option<u64>) -> Result<Option<Joined>, StorageError> {
+        if days.len() == 1 {
+            return Ok(None);
+        }
+        let key = (self.parts.opening(), days.start);
+        let kept = self.parts.caches().joined.get(&key);
+        if let Some(sum) = kept.filter(|sum| sum.last >= last || !self.is_outdated(days, sum)) {
+            return Ok(Some(sum));
+        }
+        let sum = self.sum_up(days, |part, head: &mut BlockHead| {
+            let own = self.parts.head(&self.db, part.id)?;
+            Ok(own.map(|own| head.join(&own)).is_some())
+        })?;
+        let sum = Arc::new(sum);
+        self.parts.caches().joined.insert(key, Arc::clone(&sum));
+        Ok(Some(sum))
     }
 
     /// Those of a part: gathered, or all of it are. `None`: the part is gone.

@@ -1,10 +1,12 @@
-//! What is so of a node from some moment on, for a block of nodes at a time: that it is stated, that it is dead, what it says.
+//! What is so of a node, for a block of nodes at a time: from when on it is stated, or dead; what it says, or ever said.
 
+use std::hash::BuildHasher;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use asof_model::{Instant, Interval, NodeKind, SecretState, State, Statement, StatementOp, Timeline};
-use asof_temporal::{Stated, Terms, normalise};
+use asof_model::{Instant, Interval, NodeKind, Said, SecretState, State, Statement, StatementOp, Timeline};
+use asof_temporal::{Postings, Stated, Terms, normalise};
+use foldhash::fast::FixedState;
 
 use crate::db::Family;
 use crate::error::StorageError;
@@ -31,6 +33,24 @@ impl Store {
             Ok::<_, StorageError>(Entry::Stated(Arc::new(Stated::of(each))))
         })?;
         let Entry::Stated(found) = entry else { return Err(other_kept()) };
+        Ok(found)
+    }
+
+    /// Nodes of a block, in order, of which some statement says one of these, and perhaps a few others: only their timelines tell.
+    pub fn ever_said(&self, kind: NodeKind, block: u32, said: &[Said<'_>]) -> Result<Vec<u32>, StorageError> {
+        let entry = self.kept.get(KeptKey::Said(kind, block), || {
+            let each = self.of_block((kind, block), Vec::new(), |statements| Ok(said_in(statements)))?;
+            let places = (0_u16..).zip(each);
+            let postings = places.flat_map(|(place, said)| said.into_iter().map(move |hash| (hash, place)));
+            Ok::<_, StorageError>(Entry::Said(Arc::new(Postings::of(postings.collect()))))
+        })?;
+        let Entry::Said(postings) = entry else { return Err(other_kept()) };
+        self.work.add(Of::Timelines, 1);
+        let places = said.iter().flat_map(|said| postings.places(hash_of(said)));
+        let mut found: Vec<u32> =
+            places.map(|place| block.saturating_mul(STATED_BLOCK) + u32::from(place)).collect();
+        found.sort_unstable();
+        found.dedup();
         Ok(found)
     }
 
@@ -109,6 +129,22 @@ impl Store {
         put(of, &statements)?;
         Ok(found)
     }
+}
+
+/// Of all that the PUTs say, the hashes.
+fn said_in(statements: &[Statement]) -> Vec<u32> {
+    let values = statements.iter().filter_map(|statement| match &statement.op {
+        StatementOp::Put(value) => value.node(),
+        _ => None,
+    });
+    let mut found: Vec<u32> = values.flat_map(|value| value.said().map(|said| hash_of(&said))).collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+fn hash_of(said: &Said<'_>) -> u32 {
+    FixedState::default().hash_one(said) as u32
 }
 
 /// The first moment of the PUTs that follow each other without a break and for ever, and the last record of them.

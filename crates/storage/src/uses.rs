@@ -1,14 +1,16 @@
 //! What identities used, without when.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use asof_model::{Instant, Interval, Outcome, Privilege};
-use asof_temporal::{Block, Use};
-use roaring::RoaringBitmap;
+use asof_temporal::{Use, Uses};
+use quick_cache::Weighter;
 
+use crate::days::{Stretch, Sum};
 use crate::error::StorageError;
 use crate::events::{Wanted, given};
+use crate::parts::Part;
 use crate::store::Store;
 use crate::views::of_class;
 use crate::work::Of;
@@ -38,12 +40,45 @@ struct Open {
     closed: bool,
 }
 
-/// A page of a part's events, with the identities that are looked for on it.
-struct OfPage {
-    identities: Vec<u32>,
-    /// All of the part lies within what is asked about.
-    whole: bool,
-    block: Arc<Block>,
+/// Identities whose uses are kept together.
+const TOGETHER: u32 = 1_024;
+
+/// Of the store that was opened as this: days, and which identities, by [`TOGETHER`].
+pub(crate) type UsedKey = (u32, Range<u32>, u32);
+
+/// What some identities used on some days.
+pub(crate) type Used = Arc<Sum<Uses>>;
+
+#[derive(Clone)]
+pub(crate) struct UsedBytes;
+
+impl Weighter<UsedKey, Used> for UsedBytes {
+    fn weight(&self, _: &UsedKey, used: &Used) -> u64 {
+        used.of.weight() + 128
+    }
+}
+
+/// What is asked, and what is still open of it.
+struct Walk<'a> {
+    /// By identity.
+    open: Vec<Open>,
+    wanted: &'a Wanted,
+    during: Interval,
+    size: u64,
+    visit: &'a mut dyn FnMut(usize, UsedWith) -> ControlFlow<()>,
+    looked_at: usize,
+}
+
+impl Walk<'_> {
+    /// Tells a use of the identity at a place.
+    fn tell(&mut self, at: usize, by: Use) -> Result<(), StorageError> {
+        self.looked_at += 1;
+        let Some(open) = self.open.get_mut(at) else { return Ok(()) };
+        if !open.closed && self.wanted.has(by.class) && open.is_new(by) {
+            open.closed = (self.visit)(open.place, used_with(by)?).is_break();
+        }
+        Ok(())
+    }
 }
 
 impl Open {
@@ -77,89 +112,139 @@ impl Store {
         };
         let mut open: Vec<Open> = identities.iter().enumerate().map(open).collect();
         open.sort_unstable_by_key(|each| each.identity);
+        let mut walk = Walk { open, wanted, during, size, visit, looked_at: 0 };
         // The latest first: what is in use is likeliest found there.
-        for day in self.days(during.from, during.to).into_iter().rev() {
-            if open.is_empty() || !go_on() {
+        for stretch in self.stretches(during).into_iter().rev() {
+            let go_on = match stretch {
+                Stretch::Whole(days) => self.visit_sums(&days, &mut walk, go_on)?,
+                Stretch::Day(day) => {
+                    let all = 0..walk.open.len();
+                    self.visit_parts(&(day..day.saturating_add(1)), &all, |_| true, &mut walk)?;
+                    go_on()
+                }
+            };
+            walk.open.retain(|each| !each.closed);
+            if walk.open.is_empty() || !go_on {
                 break;
             }
-            for of_page in self.seen_by_page(day, during, &open, size)? {
-                let OfPage { identities, whole, block } = of_page;
-                let (mut failed, mut looked_at) = (None, 0);
-                for identity in identities {
-                    let place = open.binary_search_by_key(&identity, |each| each.identity);
-                    let Some(each) = place.ok().and_then(|place| open.get_mut(place)) else { continue };
-                    if each.closed {
-                        continue;
-                    }
-                    let mut tell = |by: Use| {
-                        looked_at += 1;
-                        if !wanted.has(by.class) || !each.is_new(by) {
-                            return true;
-                        }
-                        match used_with(by) {
-                            Ok(with) => visit(each.place, with).is_continue(),
-                            Err(error) => {
-                                failed = Some(error);
-                                false
-                            }
-                        }
-                    };
-                    let go_on = if whole {
-                        block.uses().of_identity(identity).iter().all(|by| tell(*by))
-                    } else {
-                        block.by_identity().of_key(identity).iter().all(|place| {
-                            let place = *place as usize;
-                            !during.contains(Instant::from_nanos(block.time(place)))
-                                || block.index(place) >= size
-                                || tell(block.used_at(place))
-                        })
-                    };
-                    each.closed = !go_on;
-                }
-                self.work.add(Of::Events, looked_at);
-                if let Some(error) = failed {
-                    return Err(error);
-                }
-            }
-            open.retain(|each| !each.closed);
         }
+        self.work.add(Of::Events, walk.looked_at);
         Ok(())
     }
 
-    /// The pages of a day with something of an interval and of the open identities, and which of them are on each.
-    fn seen_by_page(
+    /// Visits what the open identities used on whole days: what is kept of it, and the parts that came after that.
+    fn visit_sums(
         &self,
-        day: u32,
-        during: Interval,
-        open: &[Open],
-        size: u64,
-    ) -> Result<Vec<OfPage>, StorageError> {
-        let open: RoaringBitmap = open.iter().map(|each| each.identity).collect();
-        let found = self.parts.of_day(day, |part| {
-            let mut pages: Vec<OfPage> = Vec::new();
-            if !part.meets(during, size) {
-                return Ok(Some(pages));
+        days: &Range<u32>,
+        walk: &mut Walk<'_>,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<bool, StorageError> {
+        // Whatever comes to them from now on is not known at this size.
+        let last = self.last_of(days);
+        let mut start = 0;
+        while let Some(first) = walk.open.get(start) {
+            if !go_on() {
+                return Ok(false);
             }
-            let Some(head) = self.parts.head(&self.db, part.id)? else { return Ok(None) };
-            self.work.add(Of::Bitmaps, 1);
-            let seen = &open & head.everyone();
-            let (whole, mut below) = (part.lies_in(during, size), 0);
-            for identity in seen {
-                match pages.last_mut() {
-                    Some(last) if identity < below => last.identities.push(identity),
-                    _ => {
+            let group = first.identity / TOGETHER;
+            let end = walk.open.partition_point(|each| each.identity / TOGETHER <= group);
+            let used = self.used(days, group, last)?;
+            if used.is_known(walk.size) {
+                for at in start..end {
+                    let identity = walk.open[at].identity;
+                    for by in used.of.of_identity(identity) {
+                        if walk.open[at].closed {
+                            break;
+                        }
+                        walk.tell(at, *by)?;
+                    }
+                }
+                if used.last < last {
+                    self.visit_parts(days, &(start..end), |part| used.lacks(part), walk)?;
+                }
+            } else {
+                self.visit_parts(days, &(start..end), |_| true, walk)?;
+            }
+            start = end;
+        }
+        Ok(true)
+    }
+
+    /// What a group of identities used on whole days, of which the last record is this one.
+    fn used(&self, days: &Range<u32>, group: u32, last: Option<u64>) -> Result<Used, StorageError> {
+        let key = (self.parts.opening(), days.clone(), group);
+        let kept = self.parts.caches().used.get(&key);
+        if let Some(used) = kept.filter(|used| used.last >= last || !self.is_outdated(days, used)) {
+            return Ok(used);
+        }
+        let first = group * TOGETHER;
+        let identities = first..first.saturating_add(TOGETHER);
+        let Sum { last, of } = self.sum_up(days, |part, uses: &mut Vec<(u32, Use)>| {
+            for page in part.page_of(identities.start)..=part.page_of(identities.end - 1) {
+                let Some(block) = self.parts.page(&self.db, part.id, page)? else { return Ok(false) };
+                self.work.add(Of::Blocks, 1);
+                let places = (0..block.len()).filter(|place| identities.contains(&block.identity(*place)));
+                uses.extend(places.map(|place| (block.identity(place), block.used_at(place))));
+            }
+            Ok(true)
+        })?;
+        let used = Arc::new(Sum { last, of: Uses::of(identities, of) });
+        self.parts.caches().used.insert(key, Arc::clone(&used));
+        Ok(used)
+    }
+
+    /// Visits what the open identities at these places used, event by event, in some of the parts of some days.
+    fn visit_parts(
+        &self,
+        days: &Range<u32>,
+        open: &Range<usize>,
+        wanted: impl Fn(&Part) -> bool,
+        walk: &mut Walk<'_>,
+    ) -> Result<(), StorageError> {
+        for day in self.days_of(days) {
+            let pages = self.parts.of_day(day, |part| {
+                let mut pages = Vec::new();
+                if !part.meets(walk.during, walk.size) || !wanted(part) {
+                    return Ok(Some(pages));
+                }
+                let Some(head) = self.parts.head(&self.db, part.id)? else { return Ok(None) };
+                self.work.add(Of::Bitmaps, 1);
+                let mut below = None;
+                for at in open.clone() {
+                    let identity = walk.open[at].identity;
+                    if walk.open[at].closed || !head.everyone().contains(identity) {
+                        continue;
+                    }
+                    if below.is_none_or(|below| below <= identity) {
                         let page = part.page_of(identity);
-                        below = part.identities(page).end;
                         let Some(block) = self.parts.page(&self.db, part.id, page)? else { return Ok(None) };
-                        pages.push(OfPage { identities: vec![identity], whole, block });
+                        below = Some(part.identities(page).end);
+                        pages.push((block, Vec::new()));
+                    }
+                    if let Some(last) = pages.last_mut() {
+                        last.1.push(at);
+                    }
+                }
+                Ok(Some(pages))
+            })?;
+            for (block, places) in pages.into_iter().flatten() {
+                self.work.add(Of::Blocks, 1);
+                for at in places {
+                    for place in block.by_identity().of_key(walk.open[at].identity) {
+                        let place = *place as usize;
+                        if walk.open[at].closed {
+                            break;
+                        }
+                        if walk.during.contains(Instant::from_nanos(block.time(place)))
+                            && block.index(place) < walk.size
+                        {
+                            walk.tell(at, block.used_at(place))?;
+                        }
                     }
                 }
             }
-            Ok(Some(pages))
-        })?;
-        let found: Vec<_> = found.into_iter().flatten().collect();
-        self.work.add(Of::Blocks, found.len());
-        Ok(found)
+        }
+        Ok(())
     }
 }
 

@@ -1,11 +1,11 @@
-//! Who was seen, in every window and at every ledger size, against reading the events one by one.
+//! Who was seen, and what was used, in every window and at every ledger size, against reading the events one by one.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::ControlFlow;
 
 use asof_model::{Batch, Instant, Interval, Observation, Outcome, Privilege, PrivilegeSet};
-use asof_storage::{Axis, EventScan, Memory, Pieces, Prepared, Store, StoredEvent, Wanted};
+use asof_storage::{Axis, EventScan, Memory, Pieces, Prepared, Store, StoredEvent, UsedWith, Wanted};
 
 const HOUR: i64 = 3_600_000_000_000;
 
@@ -13,14 +13,18 @@ fn just(hours: i64, nanos: i64) -> Instant {
     Instant::from_nanos(hours * HOUR + nanos)
 }
 
-/// Three days of events of some identities, secrets, classes and outcomes; those of later batches are late.
+/// Four weeks of events of some identities, secrets, classes and outcomes; later batches add to all of them.
 fn batches() -> Vec<Batch> {
     let event = |number: i64| {
         let privilege = [Privilege::Read, Privilege::Write, Privilege::Other][number as usize % 3];
-        let mut seen = Observation::new(format!("i{}", number * 7 % 11), just(number % 72, 0), privilege);
+        let mut seen =
+            Observation::new(format!("i{}", number * 7 % 11), just(number * 37 % 650, 0), privilege);
         seen.outcome = [Outcome::Success, Outcome::Denied, Outcome::Error][number as usize % 5 % 3];
         if number % 4 != 0 {
             seen.secret = format!("s{}", number * 5 % 13);
+        }
+        if number % 3 != 0 {
+            seen.resource = format!("r{}", number % 5);
         }
         seen.event_id = format!("e{number}");
         seen
@@ -52,17 +56,19 @@ fn who_was_seen_is_who_has_an_event() {
 /// Every window at every ledger size, while what was made of parts that are gone is still kept.
 fn agrees(store: &Store) {
     let size = store.published();
-    // On an event and just after one, at midnight, and beyond what there is.
+    // On an event and just after one, at midnights, with one day, eight and all of them between, and beyond what there is.
     let ends = [
         just(-1, 0),
         just(0, 0),
-        just(5, 0),
-        just(5, 1),
-        just(24, 0),
-        just(47, 1),
-        just(71, 0),
-        just(71, 1),
-        just(90, 0),
+        just(37, 0),
+        just(37, 1),
+        just(168, 0),
+        just(192, 0),
+        just(384, 0),
+        just(384, 1),
+        just(576, 0),
+        just(600, 0),
+        just(900, 0),
     ];
     let windows: Vec<Interval> =
         ends.iter().flat_map(|from| ends.iter().filter_map(|to| Interval::new(*from, *to))).collect();
@@ -85,7 +91,7 @@ fn agrees(store: &Store) {
                 };
                 let (from, wanted) = ((during.from, 0), wanted.clone());
                 let scan = EventScan { axis: Axis::All, from, to: during.to, backwards: false, wanted };
-                store.events(&scan, size, &mut visit).unwrap();
+                store.events(&scan, size, &mut || true, &mut visit).unwrap();
                 let seen = |secrets: bool| -> BTreeSet<u32> {
                     store.seen(secrets, &scan.wanted, *during, size).unwrap().into_iter().collect()
                 };
@@ -93,6 +99,7 @@ fn agrees(store: &Store) {
                 let secrets: BTreeSet<u32> = events.iter().filter_map(|event| event.secret).collect();
                 assert_eq!(seen(false), identities, "{during:?} {privileges:?} {outcomes:?} {size}");
                 assert_eq!(seen(true), secrets, "{during:?} {privileges:?} {outcomes:?} {size}");
+                uses_agree(store, &scan, size, &events);
                 // Of each secret from another moment on.
                 let moments: Vec<(u32, Instant)> =
                     secrets.iter().map(|secret| (*secret, ends[*secret as usize % ends.len()])).collect();
@@ -113,4 +120,33 @@ fn agrees(store: &Store) {
             }
         }
     }
+}
+
+/// What identities used is what their events say, and no more is told of those of whom nothing more is wanted.
+fn uses_agree(store: &Store, scan: &EventScan, size: u64, events: &[StoredEvent]) {
+    /// Not in order, and one that there is none of.
+    const IDENTITIES: [u32; 6] = [9, 0, 4, 5_000, 10, 3];
+    let during = Interval { from: scan.from.0, to: scan.to };
+    let use_of = |event: &StoredEvent| {
+        let place = IDENTITIES.iter().position(|each| *each == event.identity)?;
+        Some((place, event.privilege, event.outcome, event.resource, event.action))
+    };
+    let used: HashSet<_> = events.iter().filter_map(use_of).collect();
+    let (mut found, mut once) = (HashSet::new(), Vec::new());
+    let mut visit = |place, with: UsedWith| {
+        found.insert((place, with.privilege, with.outcome, with.resource, with.action));
+        ControlFlow::Continue(())
+    };
+    store.uses(&IDENTITIES, &scan.wanted, during, size, &mut || true, &mut visit).unwrap();
+    assert_eq!(found, used, "{during:?} {size}");
+    let mut visit = |place, _| {
+        once.push(place);
+        ControlFlow::Break(())
+    };
+    store.uses(&IDENTITIES, &scan.wanted, during, size, &mut || true, &mut visit).unwrap();
+    once.sort_unstable();
+    let mut users: Vec<usize> = used.iter().map(|each| each.0).collect();
+    users.sort_unstable();
+    users.dedup();
+    assert_eq!(once, users, "{during:?} {size}");
 }

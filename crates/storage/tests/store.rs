@@ -1,15 +1,19 @@
 //! The store on a real disk: acknowledgements, replay, reindex, check, and what corruption shows as.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use asof_model::{
     Batch, EdgeKind, EdgeRef, Effect, EntitlementValue, Fact, Instant, Interval, NodeKind, NodeRef,
     NodeValue, Observation, Op, Outcome, Privilege, PrivilegeSet, Subject, Value,
 };
 use asof_storage::{
-    Axis, EventScan, Prepared, Space, StorageError, Store, StoredEvent, Wanted, check, reindex,
+    Axis, EventScan, Members, Memory, Pieces, Prepared, Space, StorageError, Store, StoredEvent, Wanted,
+    Writer, check, reindex,
 };
+use roaring::RoaringBitmap;
 
 const HOUR: i64 = 3_600_000_000_000;
 
@@ -55,7 +59,7 @@ fn holds(identity: &str, entitlement: &str, op: Op, from: i64) -> Fact {
 }
 
 fn put() -> Op {
-    Op::Put(Value::Edge(std::collections::BTreeMap::new()))
+    Op::Put(Value::Edge(BTreeMap::new()))
 }
 
 fn seen(identity: &str, time: i64, event_id: &str) -> Observation {
@@ -117,6 +121,76 @@ fn write(path: &std::path::Path, batches: &[Batch], together: usize) -> Store {
         group.commit().unwrap();
     }
     store
+}
+
+/// The stretches that questions are asked about, of which some are one moment.
+fn stretches() -> impl Iterator<Item = Interval> {
+    let ends = (0..10).map(|place| place * 97);
+    ends.clone().flat_map(move |from| {
+        let longer = ends.clone().filter(move |to| *to > from).map(at);
+        let moment = Instant::from_nanos(at(from).nanos() + 1);
+        longer.chain([moment]).filter_map(move |to| Interval::new(at(from), to))
+    })
+}
+
+/// A reader that keeps the pieces of temporal bitmaps in memory knows who holds, or leaves it open, while the writer cuts them in two.
+#[test]
+fn holders_are_known_while_segments_are_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let memory = Memory::new(Memory::BYTES_DEFAULT);
+    let writes = PrivilegeSet::from_iter([Privilege::Write]);
+    let open = |name: &str, segment_changes| {
+        let pieces = Pieces { segment_changes, ..Pieces::DEFAULT };
+        Store::open_in(&folder.path().join(name), pieces, &memory).unwrap()
+    };
+    let append = |writer: &mut Writer, n: usize, each: &Batch| {
+        let mut group = writer.group();
+        group.append(Prepared::of(each.clone()), at(10_000 + n as i64)).unwrap();
+        group.commit().unwrap();
+    };
+    let holders = |store: &Store, during, size| store.direct_holders(writes, during, size).unwrap();
+    // In one piece, and asked when all that is on record is known.
+    let mut truth = BTreeMap::from([(0, stretches().map(|_| RoaringBitmap::new()).collect::<Vec<_>>())]);
+    let (whole, mut writer) = open("whole", usize::MAX);
+    for (n, each) in history().iter().enumerate() {
+        append(&mut writer, n, each);
+        let size = whole.published();
+        let found = stretches().map(|during| holders(&whole, during, size));
+        truth.insert(size, found.map(|found| found.sure).collect());
+    }
+    let (store, mut writer) = open("cut", 3);
+    let agrees = |size: u64| {
+        for (during, truth) in stretches().zip(&truth[&size]) {
+            let Members { sure, maybe } = holders(&store, during, size);
+            assert!(sure.is_subset(truth), "{during:?} {size}");
+            assert!(truth.is_subset(&(&sure | &maybe)), "{during:?} {size}");
+        }
+    };
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut rounds = 0;
+            while !done.load(Ordering::Acquire) {
+                agrees(store.published());
+                rounds += 1;
+            }
+            rounds
+        });
+        for (n, each) in history().iter().enumerate() {
+            append(&mut writer, n, each);
+            agrees(store.published());
+        }
+        done.store(true, Ordering::Release);
+        assert!(reader.join().unwrap() > 0);
+    });
+    // Knowing all of it, nothing is open; and the same from the disk alone.
+    let size = store.published();
+    drop((store, writer));
+    let (store, _writer) = open("cut", 3);
+    for (during, truth) in stretches().zip(&truth[&size]) {
+        let found = holders(&store, during, size);
+        assert_eq!((&found.sure, found.maybe.len()), (truth, 0), "{during:?}");
+    }
 }
 
 #[test]
@@ -233,7 +307,7 @@ fn repeats_are_counted_once_and_conflicts_told() {
         wanted: Wanted::of(Privilege::ALL.iter().copied().collect(), Outcome::ALL),
     };
     store
-        .events(&scan, 2, &mut |_| {
+        .events(&scan, 2, &mut || true, &mut |_| {
             events += 1;
             ControlFlow::Continue(())
         })
@@ -396,7 +470,7 @@ fn what_was_chosen_of_one_window_answers_for_no_more_than_it() {
             found.extend(event.identity.is_multiple_of(2).then_some(event.index));
             ControlFlow::Continue(())
         };
-        store.events(&scan, size, &mut visit).unwrap();
+        store.events(&scan, size, &mut || true, &mut visit).unwrap();
         found.sort_unstable();
         found
     };

@@ -3,6 +3,7 @@
 mod block;
 mod edges;
 mod intervals;
+mod postings;
 mod segment;
 mod stated;
 mod terms;
@@ -10,6 +11,7 @@ mod terms;
 pub use block::{Block, BlockHead, Ends, Groups, MEMBERS, Member, NONE, Row, Use, Users, Uses, cut};
 pub use edges::{EdgeList, End, Rectangle, STATEMENTS_MAX, some_value, values};
 pub use intervals::{difference, normalise};
+pub use postings::Postings;
 pub use segment::{DecodeError, SEGMENT_CHANGES_MAX, Segment};
 pub use stated::Stated;
 pub use terms::Terms;

@@ -4,8 +4,6 @@
 //! A change is a flip: what was a member is none from then on, and the other way round. So a correction over a stretch
 //! is two flips and the bases of the segments that start within it, whatever else happens to the ordinal.
 
-use std::sync::OnceLock;
-
 use asof_model::{Instant, Interval};
 use roaring::RoaringBitmap;
 
@@ -17,11 +15,11 @@ pub const SEGMENT_CHANGES_MAX: usize = 1_024;
 #[error("not what was stored: {0}")]
 pub struct DecodeError(pub &'static str);
 
-/// Flips after which the members are kept in memory, once they were asked for.
-const STEP: usize = 512;
+/// Bytes of a flip, as encoded.
+const FLIP_BYTES: usize = 12;
 
 /// Membership over [start, start of the next segment).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Segment {
     /// Its first moment.
     pub start: Instant,
@@ -29,53 +27,23 @@ pub struct Segment {
     base: RoaringBitmap,
     /// Flips after its first moment, by (time, ordinal), each at most once.
     flips: Vec<(Instant, u32)>,
-    /// The members after each [`STEP`] flips.
-    steps: OnceLock<Box<[RoaringBitmap]>>,
-}
-
-impl PartialEq for Segment {
-    fn eq(&self, other: &Self) -> bool {
-        (self.start, &self.base, &self.flips) == (other.start, &other.base, &other.flips)
-    }
 }
 
 impl Segment {
     /// Without members.
     pub fn empty(start: Instant) -> Self {
-        Self::of(start, RoaringBitmap::new(), Vec::new())
+        Self { start, base: RoaringBitmap::new(), flips: Vec::new() }
     }
 
-    fn of(start: Instant, base: RoaringBitmap, flips: Vec<(Instant, u32)>) -> Self {
-        Self { start, base, flips, steps: OnceLock::new() }
-    }
-
-    /// The members at a moment of the segment. Cost: a copy of the members, and at most [`STEP`] flips.
+    /// The members at a moment of the segment. Cost: a copy of the base, and the flips up to that moment.
     pub fn at(&self, at: Instant) -> RoaringBitmap {
         let end = self.flips.partition_point(|(time, _)| *time <= at);
-        let (mut members, done) = match (end / STEP).checked_sub(1) {
-            None => (self.base.clone(), 0),
-            Some(step) => match self.steps().get(step) {
-                Some(members) => (members.clone(), (step + 1) * STEP),
-                None => (self.base.clone(), 0),
-            },
-        };
-        for (_, ordinal) in self.flips.get(done..end).unwrap_or_default() {
-            flip(&mut members, *ordinal);
-        }
-        members
-    }
-
-    fn steps(&self) -> &[RoaringBitmap] {
-        self.steps.get_or_init(|| {
-            let mut members = self.base.clone();
-            let steps = self.flips.chunks_exact(STEP).map(|flips| {
-                for (_, ordinal) in flips {
-                    flip(&mut members, *ordinal);
-                }
-                members.clone()
-            });
-            steps.collect()
-        })
+        let mut turned: Vec<u32> = self.flips[..end].iter().map(|flip| flip.1).collect();
+        turned.sort_unstable();
+        // What is turned over twice is as it was.
+        let odd = turned.chunk_by(u32::eq).filter(|same| same.len() % 2 == 1).map(|same| same[0]);
+        // Ascending and without repeats: appending does not fail.
+        &self.base ^ RoaringBitmap::from_sorted_iter(odd).unwrap_or_default()
     }
 
     /// The ordinals that are members at some moment that the segment and the interval share.
@@ -89,15 +57,11 @@ impl Segment {
 
     /// About the bytes that it takes in memory.
     pub fn bytes(&self) -> usize {
-        let bitmaps = 1 + self.flips.len() / STEP;
-        size_of::<Self>()
-            + self.base.serialized_size() * bitmaps
-            + self.flips.capacity() * size_of::<(Instant, u32)>()
+        size_of::<Self>() + self.base.serialized_size() + self.flips.capacity() * size_of::<(Instant, u32)>()
     }
 
     /// Flips the ordinal over the part of the stretch that lies in the segment, which ends before `end`.
     pub fn flip(&mut self, ordinal: u32, stretch: Interval, end: Instant) {
-        self.steps.take();
         if stretch.from <= self.start {
             if self.start < stretch.to {
                 flip(&mut self.base, ordinal);
@@ -117,19 +81,18 @@ impl Segment {
         }
     }
 
-    /// Splits off the later half where there are more flips than this and than a quarter of the base. A split is between two
-    /// moments, never within one.
+    /// Splits off the later half where there are more flips than this, and more bytes of them than of the base: what is read and
+    /// written with one change is at most about twice the base. A split is between two moments, never within one.
     pub fn split(&mut self, changes_max: usize) -> Option<Self> {
-        if self.flips.len() <= changes_max.max(self.base.len() as usize / 4) {
+        if self.flips.len() <= changes_max.max(self.base.serialized_size() / FLIP_BYTES) {
             return None;
         }
         let middle = self.flips[self.flips.len() / 2].0;
         let place = self.flips.partition_point(|(time, _)| *time <= middle);
         let base = self.at(middle);
         let rest = self.flips.split_off(place);
-        self.steps.take();
         self.flips.truncate(self.flips.partition_point(|(time, _)| *time < middle));
-        Some(Self::of(middle, base, rest))
+        Some(Self { start: middle, base, flips: rest })
     }
 
     /// The members that come or go at the segment's start or later in it, as (time, ordinal), given the members just before it.
@@ -146,7 +109,7 @@ impl Segment {
     /// Layout: number of flips (u32), each as time (i64) and ordinal (u32), then the base in roaring's portable format; all
     /// big-endian but the latter, whose own specification says little-endian.
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(4 + 12 * self.flips.len() + self.base.serialized_size());
+        let mut bytes = Vec::with_capacity(4 + FLIP_BYTES * self.flips.len() + self.base.serialized_size());
         bytes.extend((self.flips.len() as u32).to_be_bytes());
         for (time, ordinal) in &self.flips {
             bytes.extend(time.nanos().to_be_bytes());
@@ -160,13 +123,13 @@ impl Segment {
     /// The segment of these bytes.
     pub fn decode(start: Instant, bytes: &[u8]) -> Result<Self, DecodeError> {
         let (count, rest) = bytes.split_first_chunk::<4>().ok_or(DecodeError("no number of changes"))?;
-        let length = 12 * u64::from(u32::from_be_bytes(*count));
+        let length = FLIP_BYTES as u64 * u64::from(u32::from_be_bytes(*count));
         let (changes, base) = usize::try_from(length)
             .ok()
             .and_then(|length| rest.split_at_checked(length))
             .ok_or(DecodeError("fewer changes than said"))?;
-        let mut flips = Vec::with_capacity(changes.len() / 12);
-        for change in changes.chunks_exact(12) {
+        let mut flips = Vec::with_capacity(changes.len() / FLIP_BYTES);
+        for change in changes.chunks_exact(FLIP_BYTES) {
             let (time, ordinal) = change.split_first_chunk::<8>().ok_or(DecodeError("half a change"))?;
             let ordinal = ordinal.try_into().map_err(|_| DecodeError("half a change"))?;
             flips.push((Instant::from_nanos(i64::from_be_bytes(*time)), u32::from_be_bytes(ordinal)));
@@ -176,7 +139,7 @@ impl Segment {
         }
         let base = RoaringBitmap::deserialize_from(base)
             .map_err(|_| DecodeError("the base is no roaring bitmap"))?;
-        Ok(Self::of(start, base, flips))
+        Ok(Self { start, base, flips })
     }
 }
 
@@ -230,8 +193,7 @@ mod tests {
                     }
                 }
                 segments[last].flips = keep;
-                segments[last].steps.take();
-                segments.push(Segment::of(middle, base, rest));
+                segments.push(Segment { start: middle, base, flips: rest });
             }
         }
         for t in 0..64 {
@@ -250,8 +212,6 @@ mod tests {
             segment.flip(n, Interval::new(at(from), at(from + 50)).unwrap(), Instant::FOREVER);
         }
         let whole = segment.clone();
-        // What was kept of the whole is of no use to its halves.
-        assert_eq!(segment.last().len(), 0);
         let later = segment.split(SEGMENT_CHANGES_MAX).unwrap();
         for t in 0..800 {
             let part = if at(t) < later.start { &segment } else { &later };

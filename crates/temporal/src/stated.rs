@@ -10,38 +10,37 @@ type Since = (Instant, u64);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stated {
     each: Box<[Since]>,
-    /// From when on, and from which record on, it is so of all of them but those of which it never is.
-    all: Since,
-    never: Box<[u32]>,
+    /// The last of all these records, of those that ever are.
+    last: u64,
+    /// From when on each is, and its place, the latest first.
+    latest: Box<[(Instant, u32)]>,
 }
 
 impl Stated {
     /// FOREVER for a node that never is.
     pub fn of(each: Vec<Since>) -> Self {
         let ever = each.iter().filter(|one| one.0 < Instant::FOREVER);
-        let all = ever.fold((Instant::BEGINNING, 0), |all, one| (all.0.max(one.0), all.1.max(one.1)));
-        let never = (0..).zip(&each).filter(|(_, one)| one.0 == Instant::FOREVER).map(|(place, _)| place);
-        Self { never: never.collect(), all, each: each.into() }
+        let last = ever.map(|one| one.1).max().unwrap_or(0);
+        let mut latest: Vec<(Instant, u32)> = each.iter().map(|one| one.0).zip(0..).collect();
+        latest.sort_unstable_by(|one, other| other.cmp(one));
+        Self { last, latest: latest.into(), each: each.into() }
     }
 
     /// Whether the node at a place of the block is stated at a moment, as the first `size` records know it.
     pub fn holds(&self, place: u32, at: Instant, size: u64) -> bool {
-        self.each.get(place as usize).is_some_and(|each| holds(each, at, size))
+        self.each.get(place as usize).is_some_and(|(since, index)| *since <= at && *index < size)
     }
 
-    /// The places, ascending, of those that are not, where all others are; `None`: of some others it is not known.
-    pub fn all_but(&self, at: Instant, size: u64) -> Option<&[u32]> {
-        holds(&self.all, at, size).then_some(&self.never)
+    /// The places, in no order, of those that are not, where the first `size` records tell of all of them.
+    pub fn all_but(&self, at: Instant, size: u64) -> Option<impl Iterator<Item = u32>> {
+        let not_yet = self.latest.partition_point(|each| each.0 > at);
+        (self.last < size).then(|| self.latest[..not_yet].iter().map(|each| each.1))
     }
 
     /// Bytes of memory.
     pub fn bytes(&self) -> usize {
-        size_of::<Self>() + size_of_val(&*self.each) + size_of_val(&*self.never)
+        size_of::<Self>() + size_of_val(&*self.each) + size_of_val(&*self.latest)
     }
-}
-
-fn holds((since, index): &Since, at: Instant, size: u64) -> bool {
-    *since <= at && *index < size
 }
 
 #[cfg(test)]
@@ -62,10 +61,16 @@ mod tests {
                         assert_eq!(stated.holds(place, t, size), each(&place));
                     }
                     assert!(!stated.holds(rows.len() as u32, t, size));
-                    let (never, ever): (Vec<u32>, Vec<u32>) =
-                        places.partition(|place| rows[*place as usize].0 == Instant::FOREVER);
-                    let wanted = (size > 0 && ever.iter().all(each)).then_some(&*never);
-                    assert_eq!(stated.all_but(t, size), wanted, "{rows:?} {t} {size}");
+                    let ever = |place: &u32| rows[*place as usize].0 < Instant::FOREVER;
+                    let known = |place: u32| rows[place as usize].1 < size;
+                    let wanted = (size > 0 && places.clone().filter(ever).all(known))
+                        .then(|| places.filter(|place| !each(place)).collect::<Vec<u32>>());
+                    let found = stated.all_but(t, size).map(|places| {
+                        let mut places: Vec<u32> = places.collect();
+                        places.sort_unstable();
+                        places
+                    });
+                    assert_eq!(found, wanted, "{rows:?} {t} {size}");
                 }
             }
         }

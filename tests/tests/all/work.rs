@@ -17,7 +17,7 @@ const SUBJECTS: usize = 4;
 /// The workload, and what each batch of it makes of the disk, are the same every time.
 const READ: [(&str, [u64; 5]); 10] = [
     ("Q1", [12, 4, 30, 5, 51]),
-    ("Q2", [255, 6, 75, 0, 4]),
+    ("Q2", [96, 6, 75, 0, 4]),
     ("Q3", [40, 226, 473, 149, 91]),
     ("Q4", [22, 0, 4, 8, 45]),
     ("Q5", [12, 436, 1122, 11, 17]),
@@ -25,7 +25,7 @@ const READ: [(&str, [u64; 5]); 10] = [
     ("Q7", [3, 109, 20_000, 0, 0]),
     ("Q8", [16, 0, 0, 1781, 18]),
     ("Q9", [52, 0, 0, 0, 7]),
-    ("Q10", [343, 328, 4442, 756, 7]),
+    ("Q10", [18, 122, 3883, 756, 7]),
 ];
 
 /// A server with a small workload, sent batch after batch.
@@ -87,7 +87,7 @@ async fn the_ten_questions_read_no_more_than_they_did() {
     for ((name, now), (_, most)) in found.iter().zip(READ) {
         assert!(
             now.iter().zip(most).all(|(now, most)| *now * 2 >= most),
-            "{name}: {now:?}, at most {most:?}"
+            "{name}: {now:?}, at most {most:?}; all of what is read: {found:?}"
         );
     }
 }

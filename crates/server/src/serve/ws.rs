@@ -380,7 +380,11 @@ impl Connection {
                 self.running.remove(id);
                 self.say(&Say::Error { id, payload: &payload }).await
             }
-            None => self.say(&Say::Complete { id }).await,
+            None => {
+                // Before it is said: from then on the client may use the id again.
+                self.running.remove(id);
+                self.say(&Say::Complete { id }).await
+            }
         }
     }
 

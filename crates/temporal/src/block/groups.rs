@@ -34,11 +34,14 @@ pub struct Use {
     pub action: u32,
 }
 
-/// The different uses of each identity.
+/// The different uses of each of some identities.
 #[derive(Debug, Default)]
 pub struct Uses {
-    keys: Keys,
-    uses: Vec<Use>,
+    /// The first of them.
+    first: u32,
+    /// Where those of each begin; one more at the end.
+    starts: Box<[u32]>,
+    all: Box<[Use]>,
 }
 
 /// Ordinals for each key up to which a bit for each ordinal is kept.
@@ -128,24 +131,28 @@ impl Groups {
 }
 
 impl Uses {
-    /// Of the identities and uses of all events, in any order.
-    pub(super) fn of(events: impl Iterator<Item = (u32, Use)>) -> Self {
-        let mut sorted: Vec<(u32, Use)> = events.collect();
-        sorted.sort_unstable();
-        sorted.dedup();
-        let mut found = Self::default();
-        found.uses.reserve_exact(sorted.len());
-        for (identity, each) in sorted {
-            found.keys.push(identity, found.uses.len());
-            found.uses.push(each);
-        }
-        found.keys.close(found.uses.len());
-        found
+    /// Of identities and their uses, in any order; those of others are left out.
+    pub fn of(identities: Range<u32>, mut uses: Vec<(u32, Use)>) -> Self {
+        uses.retain(|each| identities.contains(&each.0));
+        uses.sort_unstable();
+        uses.dedup();
+        let start = |identity| uses.partition_point(|each| each.0 < identity) as u32;
+        let starts = identities.clone().chain([identities.end]).map(start).collect();
+        Self { first: identities.start, starts, all: uses.iter().map(|each| each.1).collect() }
     }
 
     /// Those of an identity, ascending.
     pub fn of_identity(&self, ordinal: u32) -> &[Use] {
-        &self.uses[self.keys.of(ordinal)]
+        let place = ordinal.wrapping_sub(self.first) as usize;
+        match (self.starts.get(place), self.starts.get(place.wrapping_add(1))) {
+            (Some(start), Some(end)) => &self.all[*start as usize..*end as usize],
+            _ => &[],
+        }
+    }
+
+    /// Bytes of memory.
+    pub fn weight(&self) -> u64 {
+        (size_of::<Self>() + size_of_val(&*self.starts) + size_of_val(&*self.all)) as u64
     }
 }
 
@@ -161,12 +168,5 @@ impl Keys {
 impl Groups {
     pub(super) fn bytes(&self) -> usize {
         self.keys.bytes() + self.places.capacity() * 4
-    }
-}
-
-#[cfg(test)]
-impl Uses {
-    pub(super) fn bytes(&self) -> usize {
-        self.keys.bytes() + self.uses.capacity() * size_of::<Use>()
     }
 }

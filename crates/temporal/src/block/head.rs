@@ -45,6 +45,17 @@ impl BlockHead {
         self
     }
 
+    /// Takes in those of other blocks.
+    pub fn join(&mut self, other: &Self) {
+        for (own, others) in [(&mut self.identities, &other.identities), (&mut self.secrets, &other.secrets)]
+        {
+            for (class, set) in others {
+                *own.entry(*class).or_default() |= set;
+            }
+        }
+        self.everyone |= &other.everyone;
+    }
+
     /// All identities, whatever their class.
     pub fn everyone(&self) -> &RoaringBitmap {
         &self.everyone

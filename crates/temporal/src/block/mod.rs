@@ -78,7 +78,6 @@ pub struct Block {
     last_index: u64,
     by_identity: OnceLock<Groups>,
     by_secret: OnceLock<Groups>,
-    uses: OnceLock<Uses>,
 }
 
 impl Block {
@@ -145,10 +144,10 @@ impl Block {
     /// Bytes of memory, with the groups that it may come to have.
     pub fn weight(&self) -> u64 {
         let columns = [&self.identities].into_iter().chain(&self.members).map(Ordinals::bytes).sum::<usize>();
-        // A class, two groupings of a u32, a use at most; and the keys of all three.
-        let of_event = 1 + 2 * size_of::<u32>() + size_of::<Use>();
+        // A class and two groupings of a u32; and the keys of both.
+        let of_event = 1 + 2 * size_of::<u32>();
         let secrets = &self.members[Member::Secret as usize];
-        let keys = 2 * self.identities.distinct_max() + secrets.distinct_max();
+        let keys = self.identities.distinct_max() + secrets.distinct_max();
         let lists = self.len() * of_event + keys * KEY_BYTES_MAX;
         (self.times.bytes() + self.indexes.bytes() + columns + lists + size_of::<Self>() + 128) as u64
     }
@@ -220,12 +219,6 @@ impl Block {
     /// Places by secret; those of one secret ascend.
     pub fn by_secret(&self) -> &Groups {
         self.by_secret.get_or_init(|| Groups::of(self.members[Member::Secret as usize].iter()))
-    }
-
-    /// What each identity used.
-    pub fn uses(&self) -> &Uses {
-        let of_place = |place: usize| (self.identity(place), self.used_at(place));
-        self.uses.get_or_init(|| Uses::of((0..self.len()).map(of_place)))
     }
 
     /// What was used by the event at a place below [`Block::len`].

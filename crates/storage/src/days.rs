@@ -1,0 +1,167 @@
+//! What is made of all events of some days, for questions about many days: it is made once, and stays right whatever comes
+//! after it.
+
+use std::ops::Range;
+
+use asof_model::Interval;
+
+use crate::error::{StorageError, corrupt};
+use crate::parts::{LOOKS_MAX, Part};
+use crate::store::Store;
+use crate::views::interval_of;
+
+/// Days that are summed up together: the first of them is a multiple of it.
+const TOGETHER: u32 = 8;
+/// What is beyond a sum may be so much of it, as a divisor, before it is made again.
+const BEYOND_MAX: u64 = 4;
+
+/// What is made of all events of some days up to a ledger index. Of any K beyond that, it is a part.
+#[derive(Debug)]
+pub(crate) struct Sum<T> {
+    /// The greatest ledger index of these events; none are there: `None`.
+    pub last: Option<u64>,
+    pub of: T,
+}
+
+/// Days of an interval.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Stretch {
+    /// All of these lie in it, and events hardly come to them any more.
+    Whole(Range<u32>),
+    /// It may cut this one, or more comes to it.
+    Day(u32),
+}
+
+impl<T> Sum<T> {
+    /// All of it is among the first `size` records.
+    pub fn is_known(&self, size: u64) -> bool {
+        self.last.is_none_or(|last| last < size)
+    }
+
+    /// The part has events that are not in it.
+    pub fn lacks(&self, part: &Part) -> bool {
+        self.last.is_none_or(|last| last < part.id.last)
+    }
+}
+
+/// Days with events, ascending, as stretches of an interval; the newest day of all, and the one before it, are still being added to.
+pub(crate) fn stretches(days: &[u32], newest: u32, during: Interval) -> Vec<Stretch> {
+    let holds = |days: &Range<u32>| {
+        during.from <= interval_of(days.start).from
+            && interval_of(days.end.saturating_sub(1)).to <= during.to
+            && days.end < newest
+    };
+    let mut found = Vec::new();
+    for day in days {
+        if matches!(found.last(), Some(Stretch::Whole(last)) if last.contains(day)) {
+            continue;
+        }
+        let start = day / TOGETHER * TOGETHER;
+        let wider = start..start.saturating_add(TOGETHER);
+        let alone = *day..day.saturating_add(1);
+        found.push(match [wider, alone].into_iter().find(holds) {
+            Some(whole) => Stretch::Whole(whole),
+            None => Stretch::Day(*day),
+        });
+    }
+    found
+}
+
+impl Store {
+    /// The stretches of an interval, in order.
+    pub(crate) fn stretches(&self, during: Interval) -> Vec<Stretch> {
+        let newest = self.parts.directory().last_key_value().map_or(0, |(day, _)| *day);
+        stretches(&self.days(during.from, during.to), newest, during)
+    }
+
+    /// Those of some days on which there are events.
+    pub(crate) fn days_of(&self, days: &Range<u32>) -> Vec<u32> {
+        self.parts.directory().range(days.clone()).map(|(day, _)| *day).collect()
+    }
+
+    /// Sums up some days: `add` says no where a part is gone.
+    pub(crate) fn sum_up<T: Default>(
+        &self,
+        days: &Range<u32>,
+        mut add: impl FnMut(&Part, &mut T) -> Result<bool, StorageError>,
+    ) -> Result<Sum<T>, StorageError> {
+        'looks: for _ in 0..LOOKS_MAX {
+            // One list for all of them: up to its last index, nothing is left out.
+            let directory = self.parts.directory();
+            let mut sum = Sum { last: None, of: T::default() };
+            for part in directory.range(days.clone()).flat_map(|(_, parts)| parts.iter()) {
+                if !add(part, &mut sum.of)? {
+                    continue 'looks;
+                }
+                sum.last = sum.last.max(Some(part.id.last));
+            }
+            return Ok(sum);
+        }
+        Err(corrupt(format!("a part of the events of days {days:?} is listed and missing")))
+    }
+
+    /// The greatest ledger index of the events of some days.
+    pub(crate) fn last_of(&self, days: &Range<u32>) -> Option<u64> {
+        let directory = self.parts.directory();
+        directory.range(days.clone()).flat_map(|(_, parts)| parts.iter()).map(|part| part.id.last).max()
+    }
+
+    /// So much is not in a sum that it had better be made again.
+    pub(crate) fn is_outdated<T>(&self, days: &Range<u32>, sum: &Sum<T>) -> bool {
+        let (mut all, mut beyond) = (0, 0);
+        for part in self.parts.directory().range(days.clone()).flat_map(|(_, parts)| parts.iter()) {
+            all += u64::from(part.events);
+            if sum.lacks(part) {
+                beyond += u64::from(part.events);
+            }
+        }
+        beyond * BEYOND_MAX > all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use asof_model::Instant;
+
+    use super::*;
+
+    #[test]
+    fn days_are_taken_together_where_all_of_them_lie_inside() {
+        let days: Vec<u32> = (0..40).filter(|day| *day != 9).collect();
+        let instant = |day: u32, more: i64| Instant::from_nanos(interval_of(day).from.nanos() + more);
+        let of = |from: Instant, to: Instant, newest: u32| {
+            let inside: Vec<u32> = (days.iter().copied())
+                .filter(|day| interval_of(*day).overlaps(Interval { from, to }) && *day <= newest)
+                .collect();
+            stretches(&inside, newest, Interval { from, to })
+        };
+        let (whole, day) = (|days: Range<u32>| Stretch::Whole(days), Stretch::Day);
+        assert_eq!(of(instant(8, 0), instant(16, 0), 39), [whole(8..16)]);
+        assert_eq!(
+            of(instant(7, 0), instant(24, 0), 39),
+            [whole(7..8), whole(8..16), whole(16..24)],
+            "one day before them"
+        );
+        assert_eq!(
+            of(instant(13, 1), instant(16, 1), 39),
+            [day(13), whole(14..15), whole(15..16), day(16)],
+            "both ends are cut"
+        );
+        assert_eq!(
+            of(instant(8, 1), instant(12, 0), 39),
+            [day(8), whole(10..11), whole(11..12)],
+            "a day without events"
+        );
+        assert_eq!(
+            of(instant(36, 0), instant(60, 0), 39),
+            [whole(36..37), whole(37..38), day(38), day(39)],
+            "the newest ones"
+        );
+        assert_eq!(of(instant(32, 0), instant(60, 0), 39).len(), 8);
+        assert_eq!(
+            of(instant(8, 0), instant(16, 0), 16),
+            (8..15).filter(|d| *d != 9).map(|d| whole(d..d + 1)).chain([day(15)]).collect::<Vec<_>>()
+        );
+        assert!(of(instant(9, 0), instant(10, 0), 39).is_empty());
+    }
+}
