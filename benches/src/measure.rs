@@ -141,7 +141,7 @@ impl Client {
 
     /// Writes one record that no question is about: the server keeps whole answers for those who page through them, and one
     /// of the round before must not answer for this one.
-    fn advance(&self) -> Result<(), Failure> {
+    pub fn advance(&self) -> Result<(), Failure> {
         let address = self.server.trim_end_matches("/graphql").to_owned();
         let at = asof_server::sample::workload::SPAN.from;
         let mut seen = asof_model::Observation::new("benchmark", at, asof_model::Privilege::Other);

@@ -50,7 +50,7 @@ pub fn run(bench: &Bench, seconds: u64) -> Result<(), Failure> {
     let during = Duration::from_secs(seconds);
     // So that both halves find what is read kept in memory.
     asked(&server, &bodies, during.min(Duration::from_secs(5)))?;
-    let idle = asked(&server, &bodies, during)?;
+    let idle = idle(&server, &bodies, during)?;
     let stop = AtomicBool::new(false);
     let acknowledged = AtomicU64::new(0);
     let cpu = server.cpu_seconds();
@@ -108,6 +108,26 @@ fn bodies(subjects: &Subjects) -> Result<Vec<Vec<Value>>, Failure> {
         (0..subjects.count()).map(|number| Ok(question.body(subjects.nth(question.of, number)?))).collect()
     };
     QUESTIONS.iter().map(of).collect()
+}
+
+/// All clients together, while nothing is taken in but a record now and then: like ingest, it makes each answer one that is not kept.
+fn idle(server: &Server, bodies: &[Vec<Value>], during: Duration) -> Result<Seen, Failure> {
+    const EVERY: Duration = Duration::from_millis(250);
+    let client = Client::new(server.address(), TENANT);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let advancing = scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                client.advance().map_err(|error| error.to_string())?;
+                std::thread::sleep(EVERY);
+            }
+            Ok::<_, String>(())
+        });
+        let seen = asked(server, bodies, during);
+        done.store(true, Ordering::Relaxed);
+        advancing.join().map_err(|_| "the one who writes failed")??;
+        seen
+    })
 }
 
 /// All clients together, each asking on time, one question after the other in turn.

@@ -14,6 +14,8 @@ use crate::views::interval_of;
 const TOGETHER: u32 = 8;
 /// What is beyond a sum may be so much of it, as a divisor, before it is made again.
 const BEYOND_MAX: u64 = 4;
+/// Days are being added to while so much of the ledger, as a divisor, is not behind the last record of them.
+const RECENT: u64 = 16;
 
 /// What is made of all events of some days up to a ledger index. Of any K beyond that, it is a part.
 #[derive(Debug)]
@@ -106,7 +108,7 @@ impl Store {
         directory.range(days.clone()).flat_map(|(_, parts)| parts.iter()).map(|part| part.id.last).max()
     }
 
-    /// So much is not in a sum that it had better be made again.
+    /// So much is not in a sum that it had better be made again. While more comes it would have to be made again and again.
     pub(crate) fn is_outdated<T>(&self, days: &Range<u32>, sum: &Sum<T>) -> bool {
         let (mut all, mut beyond) = (0, 0);
         for part in self.parts.directory().range(days.clone()).flat_map(|(_, parts)| parts.iter()) {
@@ -115,7 +117,9 @@ impl Store {
                 beyond += u64::from(part.events);
             }
         }
-        beyond * BEYOND_MAX > all
+        let size = self.published();
+        let is_recent = self.last_of(days).is_some_and(|last| size - size / RECENT <= last);
+        beyond * BEYOND_MAX > all && !is_recent
     }
 }
 
