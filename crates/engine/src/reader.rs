@@ -8,14 +8,14 @@ use asof_model::{
     Statement, Timeline,
 };
 use asof_query::{
-    BLOCK, Candidates, Classes, Deaths, Direction, Edge, Entitlements, Event, EventAxis, EventRange, Key,
-    Node, QueryError, Reader, Recorded, Role, SourceDimension, Tally, Text, Use,
+    BLOCK, Candidates, Classes, Direction, Edge, Entitlements, Event, EventAxis, EventRange, Key, Node,
+    QueryError, Reader, Recorded, Role, SourceDimension, Tally, Text, Use,
 };
 use asof_storage::{
     Axis, EventScan, Members, NodeKey, STATED_BLOCK, Space, StorageError, Store, StoredEvent, TimelineKey,
     UsedWith, Wanted,
 };
-use asof_temporal::{EdgeList, Member, Stated, Terms};
+use asof_temporal::{Deaths, EdgeList, Member, Stated, Terms};
 use roaring::RoaringBitmap;
 
 use crate::gate::Cancel;
@@ -161,7 +161,7 @@ impl Reader for StoreReader {
         true
     }
 
-    fn deaths(&self, block: u32) -> Result<Option<Deaths>, QueryError> {
+    fn deaths(&self, block: u32) -> Result<Option<Arc<Deaths>>, QueryError> {
         self.store.deaths(block).map(Some).map_err(failed)
     }
 

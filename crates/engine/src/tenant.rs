@@ -13,7 +13,7 @@ use crate::EngineError;
 use crate::engine::Options;
 use crate::gate::Gate;
 use crate::session::{Session, Shared};
-use crate::writer::{self, Job, Lane, QUEUE_BATCHES, QUEUE_RECORDS, Ticket};
+use crate::writer::{self, Broken, Job, Lane, QUEUE_BATCHES, QUEUE_RECORDS, Ticket};
 
 /// Reading a stretch of the ledger is bounded by its limit; this is for a disk that hangs.
 const READ_DEADLINE: StdDuration = StdDuration::from_secs(60);
@@ -31,6 +31,7 @@ pub struct Tenant {
     jobs: Arc<Mutex<Option<mpsc::Sender<Job<Batch>>>>>,
     room: Arc<Semaphore>,
     published: watch::Receiver<u64>,
+    broken: Broken,
     threads: Arc<Mutex<Vec<JoinHandle<()>>>>,
 }
 
@@ -47,9 +48,13 @@ impl Tenant {
         let (jobs, waiting) = mpsc::channel(QUEUE_BATCHES);
         let (prepared, ready) = mpsc::channel(QUEUE_BATCHES);
         let (publish, published) = watch::channel(shared.store.published());
+        let (broken, preparer) = (Broken::default(), writer.store().preparer());
+        let (of_writer, of_preparer) = (broken.clone(), broken.clone());
         let threads = vec![
-            spawn(format!("prepare-{name}"), move || writer::prepare(waiting, &prepared))?,
-            spawn(format!("writer-{name}"), move || writer::run(writer, ready, &publish))?,
+            spawn(format!("prepare-{name}"), move || {
+                writer::prepare(waiting, &prepared, &preparer, &of_preparer);
+            })?,
+            spawn(format!("writer-{name}"), move || writer::run(writer, ready, &publish, &of_writer))?,
         ];
         Ok(Self {
             name: name.into(),
@@ -59,6 +64,7 @@ impl Tenant {
             jobs: Arc::new(Mutex::new(Some(jobs))),
             room: Arc::new(Semaphore::new(QUEUE_RECORDS)),
             published,
+            broken,
             threads: Arc::new(Mutex::new(threads)),
         })
     }
@@ -101,7 +107,7 @@ impl Tenant {
 
     async fn send(&self, job: Job<Batch>) -> Result<(), EngineError> {
         let jobs = self.jobs.lock().await.clone().ok_or(EngineError::Closed)?;
-        jobs.send(job).await.map_err(|_| EngineError::Closed)
+        jobs.send(job).await.map_err(|_| self.broken.error())
     }
 
     /// Holds a full listing against what its source stated before, and writes what differs as one batch.

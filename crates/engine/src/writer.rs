@@ -1,12 +1,12 @@
 //! The writer of a tenant: one thread that takes batches in the order in which they were enqueued, and writes those that
-//! wait together with one sync; and ahead of it one that prepares them.
+//! wait together with one sync; ahead of it one that prepares them, and behind it one that has them written.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use asof_model::{Batch, Instant, Listing};
-use asof_storage::{Group, Prepared, Receipt, Reconciled, StorageError, Writer};
+use asof_storage::{Group, Prepared, Preparer, Receipt, Reconciled, Sealed, StorageError, Writer};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
 use crate::EngineError;
@@ -19,6 +19,8 @@ pub(crate) const QUEUE_RECORDS: usize = 1 << 16;
 const GROUP_BATCHES: usize = 64;
 /// Records that share one sync.
 const GROUP_RECORDS: usize = 20_000;
+/// Groups that wait to be written, beside the one that is: the next one is made meanwhile.
+const GROUPS_AHEAD: usize = 1;
 
 type Reply<T> = oneshot::Sender<Result<T, EngineError>>;
 
@@ -43,6 +45,30 @@ pub(crate) enum Job<B> {
     Reconcile(Listing, Reply<Reconciled>),
 }
 
+/// Why the writer takes no more, once it is so.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Broken(Arc<OnceLock<StorageError>>);
+
+impl Broken {
+    fn is_so(&self) -> bool {
+        self.0.get().is_some()
+    }
+
+    /// What to tell those whose batches are not written.
+    pub fn error(&self) -> EngineError {
+        self.0.get().map_or(EngineError::Closed, |error| EngineError::Storage(error.clone()))
+    }
+}
+
+impl<B> Job<B> {
+    fn refuse(self, error: EngineError) {
+        match self {
+            Self::Write(_, _, reply, _) => drop(reply.send(Err(error))),
+            Self::Reconcile(_, reply) => drop(reply.send(Err(error))),
+        }
+    }
+}
+
 impl Job<Prepared> {
     fn records(&self) -> usize {
         match self {
@@ -50,12 +76,14 @@ impl Job<Prepared> {
             Self::Reconcile(listing, _) => listing.parts.len(),
         }
     }
+}
 
-    fn refuse(self, error: EngineError) {
-        match self {
-            Self::Write(_, _, reply, _) => drop(reply.send(Err(error))),
-            Self::Reconcile(_, reply) => drop(reply.send(Err(error))),
-        }
+/// Takes no more, and refuses what waits.
+fn refuse_all<B>(jobs: &mut mpsc::Receiver<Job<B>>, broken: &Broken) {
+    jobs.close();
+    // What was on its way in before arrives still; after it there is an end.
+    while let Some(job) = jobs.blocking_recv() {
+        job.refuse(broken.error());
     }
 }
 
@@ -89,62 +117,104 @@ fn yield_to_questions() {
     }
 }
 
-/// Runs until every sender is gone, or the writer is: does what needs nothing but the batch, ahead of the writer.
-pub(crate) fn prepare(mut jobs: mpsc::Receiver<Job<Batch>>, prepared: &mpsc::Sender<Job<Prepared>>) {
+/// Runs until every sender is gone, or the writer is: does what it can ahead of the writer.
+pub(crate) fn prepare(
+    mut jobs: mpsc::Receiver<Job<Batch>>,
+    prepared: &mpsc::Sender<Job<Prepared>>,
+    preparer: &Preparer,
+    broken: &Broken,
+) {
     yield_to_questions();
     while let Some(job) = jobs.blocking_recv() {
         let job = match job {
-            Job::Write(batch, lane, reply, room) => Job::Write(Prepared::of(batch), lane, reply, room),
+            Job::Write(batch, lane, reply, room) => Job::Write(preparer.prepare(batch), lane, reply, room),
             Job::Reconcile(listing, reply) => Job::Reconcile(listing, reply),
         };
-        // Whoever waits for the reply of a job that is dropped learns that it was not written.
-        if prepared.blocking_send(job).is_err() {
-            return;
+        if let Err(mpsc::error::SendError(job)) = prepared.blocking_send(job) {
+            job.refuse(broken.error());
+            return refuse_all(&mut jobs, broken);
         }
     }
 }
 
-/// Runs until every sender is gone, or storage fails. Replies come after the sync, in order.
+/// A group on its way to the disk, and what is told to those whose jobs are in it.
+struct Committing {
+    sealed: Result<Sealed, StorageError>,
+    answers: Vec<Answer>,
+    /// Given back when all of it is on disk, and no longer in memory.
+    rooms: Vec<OwnedSemaphorePermit>,
+}
+
+/// Tells one caller how it ended: with what its own job came to, where the group's sync succeeded.
+type Answer = Box<dyn FnOnce(Option<&StorageError>) + Send>;
+
+/// Runs until every sender is gone, or storage fails: makes groups, while another thread writes the one before.
 pub(crate) fn run(
     mut writer: Writer,
     mut jobs: mpsc::Receiver<Job<Prepared>>,
     published: &watch::Sender<u64>,
+    broken: &Broken,
 ) {
     yield_to_questions();
-    while let Some(first) = jobs.blocking_recv() {
-        let mut records = first.records();
-        let mut together = vec![first];
-        while records < GROUP_RECORDS && together.len() < GROUP_BATCHES {
-            let Ok(next) = jobs.try_recv() else { break };
-            records += next.records();
-            together.push(next);
-        }
-        if let Err(error) = write_group(&mut writer, together, published) {
-            tracing::error!(%error, "writing failed; this tenant takes no more batches until it is opened again");
-            jobs.close();
-            while let Ok(job) = jobs.try_recv() {
-                job.refuse(EngineError::Storage(error.clone()));
+    std::thread::scope(|scope| {
+        let (made, groups) = std::sync::mpsc::sync_channel(GROUPS_AHEAD);
+        // With the priority of this one.
+        scope.spawn(move || commit(&groups, published, broken));
+        while let Some(first) = jobs.blocking_recv() {
+            if broken.is_so() {
+                first.refuse(broken.error());
+                break;
             }
-            return;
+            let mut records = first.records();
+            let mut together = vec![first];
+            while records < GROUP_RECORDS && together.len() < GROUP_BATCHES {
+                let Ok(next) = jobs.try_recv() else { break };
+                records += next.records();
+                together.push(next);
+            }
+            let group = make_group(&mut writer, together);
+            let failed = group.sealed.is_err();
+            // All are taken until this sender is gone.
+            if made.send(group).is_err() || failed {
+                break;
+            }
         }
+    });
+    if broken.is_so() {
+        return refuse_all(&mut jobs, broken);
     }
     if let Err(error) = writer.store().flush() {
         tracing::error!(%error, "flushing at the end failed; the write-ahead log has everything");
     }
 }
 
-/// Tells one caller how it ended: with what its own job came to, where the group's sync succeeded.
-type Answer = Box<dyn FnOnce(Option<&StorageError>)>;
+/// Writes groups in order, each with one sync; replies come after it, in order. After a failure none is written any more.
+fn commit(groups: &std::sync::mpsc::Receiver<Committing>, published: &watch::Sender<u64>, broken: &Broken) {
+    for Committing { mut sealed, answers, rooms } in groups {
+        let outcome = match (broken.0.get(), &mut sealed) {
+            (Some(error), _) => Err(error.clone()),
+            (None, Err(error)) => Err(error.clone()),
+            (None, Ok(sealed)) => sealed.write(),
+        };
+        match &outcome {
+            Ok(size) => drop(published.send_replace(*size)),
+            Err(error) => {
+                if broken.0.set(error.clone()).is_ok() {
+                    tracing::error!(%error, "writing failed; this tenant takes no more batches until it is opened again");
+                }
+            }
+        }
+        for answer in answers {
+            answer(outcome.as_ref().err());
+        }
+        drop((sealed, rooms));
+    }
+}
 
-fn write_group(
-    writer: &mut Writer,
-    jobs: Vec<Job<Prepared>>,
-    published: &watch::Sender<u64>,
-) -> Result<(), StorageError> {
+fn make_group(writer: &mut Writer, jobs: Vec<Job<Prepared>>) -> Committing {
     let mut group = writer.group();
     let mut answers: Vec<Answer> = Vec::with_capacity(jobs.len());
     let mut failed = None;
-    // Given back when all of it is on disk, and no longer in memory.
     let mut rooms = Vec::with_capacity(jobs.len());
     for job in jobs {
         let outcome = match job {
@@ -163,20 +233,15 @@ fn write_group(
         };
         answers.push(outcome);
     }
-    let outcome = match failed {
+    let sealed = match failed {
         Some(error) => Err(error),
-        None => group.commit().map(|size| {
-            published.send_replace(size);
-        }),
+        None => group.seal(),
     };
-    for answer in answers {
-        answer(outcome.as_ref().err());
-    }
-    outcome
+    Committing { sealed, answers, rooms }
 }
 
 /// Takes one job into the group. After a failure of storage nothing more is taken.
-fn take<T: 'static>(
+fn take<T: Send + 'static>(
     group: &mut Group<'_>,
     failed: &mut Option<StorageError>,
     reply: Reply<T>,
@@ -197,4 +262,47 @@ fn take<T: 'static>(
             (None, None) => Err(EngineError::Closed),
         });
     })
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use asof_storage::Store;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    #[test]
+    fn who_waits_to_be_prepared_when_storage_fails_is_told_why() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _writer) = Store::open(&folder.path().join("t")).unwrap();
+        let (jobs, waiting) = mpsc::channel(4);
+        let (prepared, ready) = mpsc::channel(4);
+        let room = Arc::new(Semaphore::new(4));
+        let mut replies = Vec::new();
+        for _ in 0..3 {
+            let (reply, receipt) = oneshot::channel();
+            let batch = Batch {
+                source: "s".to_owned(),
+                batch_id: String::new(),
+                facts: Vec::new(),
+                observations: Vec::new(),
+            };
+            let room = Arc::clone(&room).try_acquire_owned().unwrap();
+            jobs.try_send(Job::Write(batch, Lane::default(), reply, room)).unwrap();
+            replies.push(receipt);
+        }
+        let broken = Broken::default();
+        broken.0.set(StorageError::Io("no space left".to_owned())).unwrap();
+        drop(ready);
+        prepare(waiting, &prepared, &store.preparer(), &broken);
+        for receipt in replies {
+            let error = receipt.blocking_recv().unwrap().unwrap_err();
+            assert!(
+                matches!(&error, EngineError::Storage(StorageError::Io(why)) if why == "no space left"),
+                "{error}"
+            );
+        }
+        assert!(jobs.is_closed());
+    }
 }

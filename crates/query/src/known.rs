@@ -4,14 +4,14 @@ use std::hash::Hash;
 use std::sync::{Arc, OnceLock};
 
 use asof_model::{EdgeKind, Instant, Interval, NodeKind, PrivilegeSet, State, Timeline, Value};
-use asof_temporal::{EdgeList, End, Rectangle, Stated};
+use asof_temporal::{Deaths, EdgeList, End, Rectangle, Stated};
 use roaring::RoaringBitmap;
 
 use crate::limits::{ENTRIES_MAX, KEPT_MAX, Tuning, within};
 use crate::memo::{Cache, Memo};
 use crate::span::{look, narrow, same_state, whole};
 use crate::unused::{Pair, UnusedKey};
-use crate::{Deaths, Direction, Edge, Entitlements, Key, Node, QueryError, Reader, Text};
+use crate::{Direction, Edge, Entitlements, Key, Node, QueryError, Reader, Text};
 
 /// An entitlement that an identity itself HOLDS in force, of either effect.
 #[derive(Debug, Clone)]
@@ -70,7 +70,7 @@ pub struct Known {
     pub(crate) dead: Memo<(u32, bool), bool>,
     pub(crate) unused: Cache<UnusedKey, Arc<[Pair]>>,
     pub(crate) stated: Cache<(NodeKind, u32), Option<Arc<Stated>>>,
-    pub(crate) deaths: Cache<u32, Option<Deaths>>,
+    pub(crate) deaths: Cache<u32, Option<Arc<Deaths>>>,
     pub(crate) succeeded: Cache<Interval, Option<Arc<RoaringBitmap>>>,
 }
 

@@ -8,7 +8,7 @@ use asof_model::{
     EdgeKind, Instant, Interval, NodeKind, Observation, Outcome, Privilege, PrivilegeSet, Said, Statement,
     Timeline,
 };
-use asof_temporal::{EdgeList, End, Stated, Terms};
+use asof_temporal::{Deaths, EdgeList, End, Stated, Terms};
 use roaring::RoaringBitmap;
 
 use crate::QueryError;
@@ -57,8 +57,6 @@ pub enum Direction {
 /// A coverage: its ordinal, its source, its scope.
 pub type CoverageKey = (u32, Arc<str>, Arc<str>);
 
-/// For each secret of a block a moment, and the index of the record that says so.
-pub type Deaths = Arc<[(Instant, u64)]>;
 /// Entitlements by ordinal, each with the index of a record.
 pub type Entitlements = Arc<[(u32, u64)]>;
 
@@ -251,10 +249,9 @@ pub trait Reader: Send + Sync {
         Ok(None)
     }
 
-    /// For each of [`BLOCK`] secrets: from when on it is dead for good, while before it never is (FOREVER: it never is at all),
-    /// and the index of the last record on it; one beyond every K where it is not so simple. `None`: nothing is kept that
-    /// would tell.
-    fn deaths(&self, block: u32) -> Result<Option<Deaths>, QueryError> {
+    /// For each of [`BLOCK`] secrets: from when on it is dead for good, while before it never is, and the index of the last
+    /// record on it. `None`: nothing is kept that would tell.
+    fn deaths(&self, block: u32) -> Result<Option<Arc<Deaths>>, QueryError> {
         let _ = block;
         Ok(None)
     }

@@ -2,11 +2,22 @@
 
 use std::sync::Arc;
 
-use asof_model::{Instant, Interval, NodeKind};
-use asof_temporal::Stated;
+use asof_model::{Duration, Instant, Interval, NodeKind};
+use asof_temporal::{Dense, Stated};
 use roaring::RoaringBitmap;
 
 use crate::{BLOCK, Known, QueryError};
+
+/// Secrets by when they die.
+#[derive(Debug, Default)]
+pub(crate) struct Dying {
+    /// Dead before a window begins, and all through it.
+    pub before: RoaringBitmap,
+    /// Each with the moment in the window from which on it is dead.
+    pub within: Vec<(u32, Instant)>,
+    /// Those of which only a closer look tells.
+    pub open: RoaringBitmap,
+}
 
 impl Known {
     /// Those of a scope of which what is kept of their blocks says that they are stated at T and never deleted; of the others only
@@ -17,29 +28,24 @@ impl Known {
         scope: &RoaringBitmap,
         t: Instant,
     ) -> Result<RoaringBitmap, QueryError> {
-        let (mut blocks, mut never, mut single) = (RoaringBitmap::new(), Vec::new(), Vec::new());
-        let (Some(first), Some(last)) = (scope.min(), scope.max()) else { return Ok(blocks) };
-        for number in first / BLOCK..=last / BLOCK {
-            let start = number * BLOCK;
-            let ordinals = start..=start + (BLOCK - 1);
-            if scope.range_cardinality(ordinals.clone()) == 0 {
-                continue;
-            }
+        let Some(ended) = self.ended(kind)? else { return Ok(RoaringBitmap::new()) };
+        let mut sure = Dense::default();
+        let mut rest = scope.iter();
+        while let Some(first) = rest.next() {
+            let number = first / BLOCK;
+            let ordinals = number * BLOCK..=number * BLOCK + (BLOCK - 1);
+            rest.advance_to(ordinals.end().saturating_add(1));
             self.reader().check()?;
             let Some(block) = self.stated_block(kind, number)? else { continue };
             if let Some(places) = block.all_but(t, self.size()) {
-                blocks.insert_range(ordinals);
-                let from = never.len();
-                never.extend(places.map(|place| start + place));
-                never[from..].sort_unstable();
+                sure.fill(ordinals.clone());
+                places.for_each(|place| sure.remove(ordinals.start() + place));
             } else {
-                single.extend(scope.range(ordinals).filter(|one| self.stated_in(Some(&block), *one, t)));
+                let stated = |one: &u32| self.stated_in(Some(&block), *one, t);
+                scope.range(ordinals).filter(stated).for_each(|one| sure.insert(one));
             }
         }
-        let Some(ended) = self.ended(kind)? else { return Ok(RoaringBitmap::new()) };
-        // Both ascend: appending does not fail.
-        let of = |ordinals: Vec<u32>| RoaringBitmap::from_sorted_iter(ordinals).unwrap_or_default();
-        Ok((((blocks - of(never)) & scope) | of(single)) - &**ended)
+        Ok((sure.set() & scope) - &**ended)
     }
 
     /// Since when the nodes of a block are stated, where that is kept.
@@ -52,22 +58,47 @@ impl Known {
         block.is_some_and(|block| block.holds(ordinal % BLOCK, t, self.size()))
     }
 
-    /// Secrets, in order, each with from when on it is dead for good, while before it never is (FOREVER: it never is at all),
-    /// where that is kept and holds for the first K records.
-    pub(crate) fn dying(&self, scope: &RoaringBitmap) -> Result<Vec<(u32, Option<Instant>)>, QueryError> {
-        let (mut found, mut block) = (Vec::with_capacity(scope.len() as usize), None);
-        for secret in scope {
-            let number = secret / BLOCK;
-            if block.as_ref().is_none_or(|(last, _)| *last != number) {
-                self.reader().check()?;
-                let deaths = self.deaths.get(number, |_| 0, || self.reader().deaths(number))?;
-                block = Some((number, deaths));
-            }
-            let deaths = block.as_ref().and_then(|block| block.1.as_ref());
-            let of_secret = deaths.and_then(|deaths| deaths.get((secret % BLOCK) as usize));
-            found.push((secret, of_secret.filter(|(_, index)| *index < self.size()).map(|(dies, _)| *dies)));
+    /// Which secrets of a scope die, as what is kept of their blocks tells.
+    pub(crate) fn dying(
+        &self,
+        scope: &RoaringBitmap,
+        window: Interval,
+        grace: Duration,
+    ) -> Result<Dying, QueryError> {
+        // The latest of those that count from the start on died so much before; what never was alive has no grace.
+        let counts = |dies: Instant| if dies == Instant::BEGINNING { dies } else { dies.plus(grace) };
+        let (mut before, mut within, mut open) = (Dense::default(), Vec::new(), RoaringBitmap::new());
+        let mut rest = scope.iter();
+        while let Some(first) = rest.next() {
+            let number = first / BLOCK;
+            let start = number * BLOCK;
+            let ordinals = start..=start + (BLOCK - 1);
+            rest.advance_to(ordinals.end().saturating_add(1));
+            self.reader().check()?;
+            let deaths = self.deaths.get(number, |_| 0, || self.reader().deaths(number))?;
+            let Some(deaths) = deaths else {
+                open.extend(scope.range(ordinals));
+                continue;
+            };
+            let Some((latest, complex)) = deaths.all(self.size()) else {
+                for secret in scope.range(ordinals) {
+                    match deaths.of_place(secret % BLOCK, self.size()) {
+                        None => drop(open.insert(secret)),
+                        Some(dies) if counts(dies) <= window.from => before.insert(secret),
+                        Some(dies) if dies < window.to => within.push((secret, counts(dies))),
+                        Some(_) => {}
+                    }
+                }
+                continue;
+            };
+            let here = latest.partition_point(|each| window.to <= each.0);
+            let since = latest.partition_point(|each| window.from < counts(each.0)).max(here);
+            within.extend(latest[here..since].iter().map(|each| (start + each.1, counts(each.0))));
+            latest[since..].iter().for_each(|each| before.insert(start + each.1));
+            open.extend(complex.iter().map(|place| start + place));
         }
-        Ok(found)
+        within.retain(|each| scope.contains(each.0));
+        Ok(Dying { before: before.set() & scope, within, open: open & scope })
     }
 
     /// Secrets with a SUCCESS observation in the interval, where what is kept tells.

@@ -11,6 +11,7 @@ use crate::memo::Map;
 use crate::plan::{Leaf, all_may, one_by_one};
 use crate::seen::SeenTest;
 use crate::span::whole;
+use crate::stated::Dying;
 use crate::watch::{Watch, Watched};
 use crate::{
     Candidates, Classes, DeadSecretWhere, Event, Known, NewSourceWhere, Node, QueryError, Role, Source,
@@ -301,17 +302,13 @@ impl Watch for UsedDead {
         }
         let last = Instant::from_nanos(self.window.to.nanos().saturating_sub(1));
         // Those that are dead at the end have been so from some moment on; of others only a closer look tells.
-        let (mut dead, mut open) = (Vec::new(), RoaringBitmap::new());
-        for (ordinal, dies) in known.dying(scope)? {
-            if !self.survivors
-                && let Some(dies) = dies
-            {
-                let counts = if dies == Instant::BEGINNING { dies } else { dies.plus(self.grace) };
-                if dies <= last {
-                    dead.push((ordinal, counts.max(self.window.from)));
-                }
-                continue;
-            }
+        let Dying { before, mut within, open: unknown } = if self.survivors {
+            Dying { open: scope.clone(), ..Dying::default() }
+        } else {
+            known.dying(scope, self.window, self.grace)?
+        };
+        let mut open = RoaringBitmap::new();
+        for ordinal in unknown {
             known.reader().check()?;
             let is_dead =
                 |at: Instant, span: &mut Interval| known.dead_or_survivor(ordinal, self.survivors, at, span);
@@ -319,7 +316,7 @@ impl Watch for UsedDead {
             if is_dead(last, &mut whole())? {
                 let since = known.since(last, is_dead)?;
                 let counts = if since == Instant::BEGINNING { since } else { since.plus(self.grace) };
-                dead.push((ordinal, counts.max(self.window.from)));
+                within.push((ordinal, counts.max(self.window.from)));
                 alive_to = since;
             }
             if let Some(before) = Interval::new(self.window.from, alive_to)
@@ -330,11 +327,15 @@ impl Watch for UsedDead {
         }
         let Some(used) = known.secrets_in_use(self.window)? else { return Ok(None) };
         // Of those that were dead all along, any use counts.
-        let mut found: RoaringBitmap =
-            dead.iter().filter(|each| each.1 == self.window.from).map(|each| each.0).collect();
-        found &= &*used;
-        dead.retain(|each| each.1 != self.window.from && used.contains(each.0));
-        let later = known.reader().secrets_used_from(&dead, self.classes(), self.window.to)?;
+        let mut found = before & &*used;
+        within.retain(|each| {
+            let is_used = used.contains(each.0);
+            if is_used && each.1 == self.window.from {
+                found.insert(each.0);
+            }
+            is_used && each.1 != self.window.from
+        });
+        let later = known.reader().secrets_used_from(&within, self.classes(), self.window.to)?;
         let Some(later) = later else { return Ok(None) };
         found |= later;
         open -= &found;

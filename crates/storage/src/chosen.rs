@@ -1,5 +1,5 @@
-//! Events chosen by a test that depends on nothing but the event and the facts on record: those of a part are kept until
-//! another fact is recorded.
+//! Events chosen by a test that depends on nothing but the event and the facts on record: those of a day are kept until
+//! another fact is recorded, and only what comes to it is looked at after that.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,26 +11,27 @@ use quick_cache::Weighter;
 
 use crate::error::StorageError;
 use crate::events::{StoredEvent, Wanted, stored};
-use crate::parts::{Part, PartId};
 use crate::store::Store;
+use crate::views::interval_of;
 use crate::work::Of;
 
-/// A part of the store that was opened as this, and the test.
-pub(crate) type ChosenKey = (u32, PartId, Arc<str>);
+/// A day of the store that was opened as this, and the test.
+pub(crate) type ChosenKey = (u32, u32, Arc<str>);
 
-/// The events that were chosen of those in an interval, knowing the facts below a ledger index.
+/// The events that were chosen of those of a day in an interval and below a ledger index, knowing the facts below another.
 #[derive(Debug, Clone)]
 pub(crate) struct Chosen {
     facts: u64,
     among: Interval,
+    below: u64,
     events: Arc<[StoredEvent]>,
 }
 
 impl Chosen {
-    /// Whether all that an interval shares with the part was looked at.
-    fn tells(&self, part: &Part, during: Interval) -> bool {
+    /// Whether all that an interval shares with the day was looked at, as far as the ledger had come.
+    fn tells(&self, day: Interval, during: Interval) -> bool {
         let Interval { from, to } = self.among;
-        (from <= during.from || from.nanos() <= part.from) && (during.to <= to || part.until < to.nanos())
+        (from <= during.from || from <= day.from) && (during.to <= to || day.to <= to)
     }
 }
 
@@ -62,96 +63,93 @@ impl Store {
         // A fact beyond the first `size` records is none that the test may know of.
         let facts = Some(self.facts_end.load(Ordering::Acquire)).filter(|facts| *facts <= size);
         for day in self.days(during.from, during.to) {
-            let parts = self.parts.of_day(day, |part| {
-                if !part.meets(during, size) {
-                    return Ok(Some(None));
+            let key = (self.parts.opening(), day, Arc::clone(test));
+            let kept = facts
+                .and_then(|facts| self.parts.caches().chosen.get(&key).filter(|kept| kept.facts == facts));
+            let all = interval_of(day);
+            let (before, among) = match kept {
+                Some(kept) if kept.tells(all, during) => {
+                    let among = kept.among;
+                    (Some(kept), among)
                 }
-                let facts = facts.filter(|_| part.id.last < size);
-                Ok(self.choosable(part, test, facts, during)?.map(Some))
-            })?;
-            for of_part in parts.into_iter().flatten() {
-                if !self.chosen_of(&of_part, test, wanted, during, size, choose, visit)? {
-                    return Ok(false);
-                }
+                // All of the day where that is not much more than what is asked about, and where other times of it were asked
+                // about before.
+                Some(_) => (None, Interval::ALWAYS),
+                None if facts.is_some() && is_most(all, during) => (None, Interval::ALWAYS),
+                None => (None, during),
+            };
+            let start = before.as_ref().map_or(0, |before| before.below);
+            let Some((below, new)) = self.choose_new(day, start, wanted, among, size, choose)? else {
+                return Ok(false);
+            };
+            let old = before.as_ref().map_or(&[][..], |before| &before.events);
+            self.work.add(Of::Events, old.len());
+            let is_asked = |event: &&StoredEvent| event.index < size && during.contains(event.time);
+            old.iter().chain(&new).filter(is_asked).for_each(&mut *visit);
+            if let Some(facts) = facts
+                && below > start
+            {
+                let events = if new.is_empty()
+                    && let Some(before) = &before
+                {
+                    Arc::clone(&before.events)
+                } else {
+                    old.iter().chain(&new).copied().collect()
+                };
+                self.parts.caches().chosen.insert(key, Chosen { facts, among, below, events });
             }
         }
         Ok(true)
     }
 
-    /// What there is of a part; `None`: the part is gone.
-    fn choosable(
+    /// Of a day's events in an interval, from a ledger index on and among the first `size` records, those that are chosen; and
+    /// the ledger index below which there are no others. `None`: no more is wanted.
+    fn choose_new(
         &self,
-        part: &Part,
-        test: &Arc<str>,
-        facts: Option<u64>,
-        during: Interval,
-    ) -> Result<Option<Choosable>, StorageError> {
-        let key = (self.parts.opening(), part.id, Arc::clone(test));
-        let kept =
-            facts.and_then(|facts| self.parts.caches().chosen.get(&key).filter(|kept| kept.facts == facts));
-        if let Some(kept) = &kept
-            && kept.tells(part, during)
-        {
-            self.work.add(Of::Events, kept.events.len());
-            return Ok(Some(Choosable::Kept(Arc::clone(&kept.events))));
-        }
-        let Some(blocks) = self.parts.pages(&self.db, part)? else { return Ok(None) };
-        self.work.add(Of::Blocks, blocks.len());
-        let inside: usize = blocks.iter().map(|block| inside(block, during).len()).sum();
-        // All of the part where that is not much more than what is asked about, and where other times were asked about before.
-        let all = facts.is_some() && (kept.is_some() || inside * 2 >= part.events as usize);
-        let among = if all { Interval::ALWAYS } else { during };
-        Ok(Some(Choosable::New { id: part.id, facts, among, blocks }))
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the loop above, in two")]
-    fn chosen_of(
-        &self,
-        of_part: &Choosable,
-        test: &Arc<str>,
+        day: u32,
+        start: u64,
         wanted: &Wanted,
-        during: Interval,
+        among: Interval,
         size: u64,
         choose: &mut dyn FnMut(&StoredEvent) -> Choice,
-        visit: &mut dyn FnMut(&StoredEvent),
-    ) -> Result<bool, StorageError> {
-        let mut found = Vec::new();
-        let (events, kept) = match of_part {
-            Choosable::Kept(events) => (&**events, None),
-            Choosable::New { id, facts, among, blocks } => {
-                for block in blocks {
-                    let looked_at = inside(block, *among);
-                    self.work.add(Of::Events, looked_at.len());
-                    for place in looked_at {
-                        if !wanted.has(block.classes()[place]) || block.index(place) >= size {
-                            continue;
-                        }
-                        let event = stored(&block.row(place))?;
-                        match choose(&event) {
-                            None => return Ok(false),
-                            Some(false) => {}
-                            Some(true) => found.push(event),
-                        }
-                    }
-                }
-                (&*found, facts.map(|facts| (*id, facts, *among)))
+    ) -> Result<Option<(u64, Vec<StoredEvent>)>, StorageError> {
+        let parts = self.parts.of_day(day, |part| {
+            let below = (part.id.last + 1).min(size);
+            if below <= start || !part.meets(among, size) {
+                return Ok(Some((below, Vec::new())));
             }
-        };
-        events.iter().filter(|event| during.contains(event.time)).for_each(visit);
-        if let Some((id, facts, among)) = kept {
-            let key = (self.parts.opening(), id, Arc::clone(test));
-            self.parts.caches().chosen.insert(key, Chosen { facts, among, events: found.into() });
+            Ok(self.parts.pages(&self.db, part)?.map(|blocks| (below, blocks)))
+        })?;
+        let below = parts.iter().map(|part| part.0).fold(start, u64::max);
+        let mut found = Vec::new();
+        for block in parts.iter().flat_map(|part| &part.1) {
+            self.work.add(Of::Blocks, 1);
+            if block.last_index() < start {
+                continue;
+            }
+            let looked_at = inside(block, among);
+            self.work.add(Of::Events, looked_at.len());
+            for place in looked_at {
+                let index = block.index(place);
+                if !wanted.has(block.classes()[place]) || index < start || size <= index {
+                    continue;
+                }
+                let event = stored(&block.row(place))?;
+                match choose(&event) {
+                    None => return Ok(None),
+                    Some(false) => {}
+                    Some(true) => found.push(event),
+                }
+            }
         }
-        Ok(true)
+        Ok(Some((below, found)))
     }
 }
 
-/// What there is of a part when events of it are to be chosen.
-enum Choosable {
-    /// Those that were chosen before.
-    Kept(Arc<[StoredEvent]>),
-    /// All, those that are to be looked at, and the facts for which what is chosen is kept, if it is.
-    New { id: PartId, facts: Option<u64>, among: Interval, blocks: Vec<Arc<Block>> },
+/// At least half of a day's time.
+fn is_most(day: Interval, during: Interval) -> bool {
+    let length = |from: asof_model::Instant, to: asof_model::Instant| to.nanos().saturating_sub(from.nanos());
+    length(during.from.max(day.from), during.to.min(day.to)) >= length(day.from, day.to) / 2
 }
 
 fn inside(block: &Block, during: Interval) -> Range<usize> {

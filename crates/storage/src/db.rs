@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, Direction, IteratorMode, Options,
@@ -219,7 +221,7 @@ impl Db {
             .try_for_each(|name| Ok(self.rocks.drop_cf(name)?))
     }
 
-    fn family(&self, family: Family) -> Result<std::sync::Arc<rocksdb::BoundColumnFamily<'_>>, StorageError> {
+    fn family(&self, family: Family) -> Result<Arc<rocksdb::BoundColumnFamily<'_>>, StorageError> {
         self.rocks
             .cf_handle(family.name())
             .ok_or_else(|| corrupt(format!("no column family {}", family.name())))
@@ -315,27 +317,65 @@ impl Db {
     }
 }
 
-/// Changes that are written at once. Reads see them as if they were written already.
+/// The changes of a family: `None` where a row goes.
+type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
+/// Changes that are written at once, on their way to the disk: no more of them come.
+pub(crate) struct Layer {
+    /// By [`Family`] as a number.
+    families: [Changes; FAMILIES],
+    written: AtomicBool,
+}
+
+impl Layer {
+    /// On disk: nobody needs to look here any more.
+    pub fn is_written(&self) -> bool {
+        self.written.load(Ordering::Acquire)
+    }
+
+    /// Writes everything, atomically and synced.
+    pub fn write(&self, db: &Db) -> Result<(), StorageError> {
+        let mut batch = WriteBatch::default();
+        for family in Family::all() {
+            let changes = &self.families[family as usize];
+            if changes.is_empty() {
+                continue;
+            }
+            let family = db.family(family)?;
+            for (key, value) in changes {
+                match value {
+                    Some(value) => batch.put_cf(&family, key, value),
+                    None => batch.delete_cf(&family, key),
+                }
+            }
+        }
+        db.write(batch)?;
+        self.written.store(true, Ordering::Release);
+        Ok(())
+    }
+}
+
+/// Changes that are to be written at once. Reads see them as if they were written already.
 pub(crate) struct Pending<'a> {
     db: &'a Db,
+    /// What may not be on disk yet of what comes before, the oldest first.
+    under: Vec<Arc<Layer>>,
     /// By [`Family`] as a number.
     families: [Changes; FAMILIES],
 }
 
-/// The changes of a family: `None` where a row goes.
-type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
-
 impl<'a> Pending<'a> {
     pub fn new(db: &'a Db) -> Self {
-        Self { db, families: Default::default() }
+        Self::over(db, Vec::new())
+    }
+
+    /// On top of what is on its way to the disk, the oldest first.
+    pub fn over(db: &'a Db, under: Vec<Arc<Layer>>) -> Self {
+        Self { db, under, families: Default::default() }
     }
 
     pub fn is_empty(&self) -> bool {
         self.families.iter().all(BTreeMap::is_empty)
-    }
-
-    fn of(&self, family: Family) -> &Changes {
-        &self.families[family as usize]
     }
 
     pub fn put(&mut self, family: Family, key: Vec<u8>, value: Vec<u8>) {
@@ -351,8 +391,19 @@ impl<'a> Pending<'a> {
         self.families[family as usize].remove(key);
     }
 
+    /// The changes of a family, the oldest first.
+    fn layers(&self, family: Family) -> impl DoubleEndedIterator<Item = &Changes> {
+        let under = self.under.iter().map(move |layer| &layer.families[family as usize]);
+        under.chain([&self.families[family as usize]]).filter(|changes| !changes.is_empty())
+    }
+
+    /// The newest change of a row, if it changes.
+    fn change(&self, family: Family, key: &[u8]) -> Option<&Option<Vec<u8>>> {
+        self.layers(family).rev().find_map(|changes| changes.get(key))
+    }
+
     pub fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        match self.of(family).get(key) {
+        match self.change(family, key) {
             Some(row) => Ok(row.clone()),
             None => self.db.get(family, key),
         }
@@ -361,11 +412,10 @@ impl<'a> Pending<'a> {
     /// The values of many keys, in their order: fastest where they ascend.
     pub fn get_many(&self, family: Family, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>, StorageError> {
         let on_disk = self.db.get_many(family, keys)?;
-        let changes = self.of(family);
-        if changes.is_empty() {
+        if self.layers(family).next().is_none() {
             return Ok(on_disk);
         }
-        let rows = keys.iter().zip(on_disk).map(|(key, on_disk)| match changes.get(*key) {
+        let rows = keys.iter().zip(on_disk).map(|(key, on_disk)| match self.change(family, key) {
             Some(row) => row.clone(),
             None => on_disk,
         });
@@ -375,16 +425,16 @@ impl<'a> Pending<'a> {
     /// The rows with the prefix, in order.
     pub fn prefixed(&self, family: Family, prefix: &[u8]) -> Result<Vec<Row>, StorageError> {
         let on_disk = self.db.prefixed(family, prefix)?;
-        let mut pending = self
-            .of(family)
-            .range::<[u8], _>((Bound::Included(prefix), Bound::Unbounded))
-            .take_while(|(key, _)| key.starts_with(prefix))
-            .peekable();
-        if pending.peek().is_none() {
+        let from = (Bound::Included(prefix), Bound::Unbounded);
+        let changes = self.layers(family).flat_map(|changes| {
+            changes.range::<[u8], _>(from).take_while(|(key, _)| key.starts_with(prefix))
+        });
+        let mut changes = changes.peekable();
+        if changes.peek().is_none() {
             return Ok(on_disk);
         }
         let mut merged: BTreeMap<Box<[u8]>, Box<[u8]>> = on_disk.into_iter().collect();
-        for (key, value) in pending {
+        for (key, value) in changes {
             match value {
                 Some(value) => merged.insert(key.as_slice().into(), value.as_slice().into()),
                 None => merged.remove(key.as_slice()),
@@ -395,25 +445,17 @@ impl<'a> Pending<'a> {
 
     /// The keys of a family that change.
     pub fn touched(&self, family: Family) -> impl Iterator<Item = &[u8]> {
-        self.of(family).keys().map(Vec::as_slice)
+        self.families[family as usize].keys().map(Vec::as_slice)
+    }
+
+    /// No more comes: what is to be written, and is read by whoever comes after it; and what it was on top of.
+    pub fn seal(self) -> (Arc<Layer>, Vec<Arc<Layer>>) {
+        (Arc::new(Layer { families: self.families, written: AtomicBool::new(false) }), self.under)
     }
 
     /// Writes everything, atomically and synced.
     pub fn commit(self) -> Result<(), StorageError> {
-        let mut batch = WriteBatch::default();
-        for family in Family::all() {
-            let changes = self.of(family);
-            if changes.is_empty() {
-                continue;
-            }
-            let family = self.db.family(family)?;
-            for (key, value) in changes {
-                match value {
-                    Some(value) => batch.put_cf(&family, key, value),
-                    None => batch.delete_cf(&family, key),
-                }
-            }
-        }
-        self.db.write(batch)
+        let db = self.db;
+        self.seal().0.write(db)
     }
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use asof_evidence::Hash;
 use asof_model::{EdgeKind, Instant, NodeKind, Privilege, Statement, Timeline};
-use asof_temporal::{EdgeList, Postings, Segment, Stated, Terms};
+use asof_temporal::{Deaths, EdgeList, Postings, Segment, Stated, Terms};
 use foldhash::fast::FixedState;
 use quick_cache::Weighter;
 use quick_cache::unsync::{Cache, DefaultLifecycle};
@@ -93,7 +93,7 @@ pub(crate) enum Entry {
     Matching(u64, Entitlements),
     Stated(Arc<Stated>),
     Said(Arc<Postings>),
-    Deaths(Arc<[(Instant, u64)]>),
+    Deaths(Arc<Deaths>),
     Terms(Arc<[Terms]>),
     Root(Hash, Instant),
 }
@@ -109,7 +109,7 @@ impl Entry {
                 Self::Terms(terms) => size_of_val(&**terms),
                 Self::Stated(stated) => stated.bytes(),
                 Self::Said(postings) => postings.bytes(),
-                Self::Deaths(rows) => size_of_val(&**rows),
+                Self::Deaths(deaths) => deaths.bytes(),
                 Self::Discovered(rows) => size_of_val(&**rows),
                 Self::Segment(segment, _) => segment.bytes(),
                 Self::Set(set) => set.serialized_size(),

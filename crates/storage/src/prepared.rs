@@ -1,10 +1,14 @@
-//! A batch as the writer takes it: what needs nothing but the batch itself is done before, by whoever brings it.
+//! A batch as the writer takes it: what needs nothing but the batch itself, and names that were looked up before, is done
+//! before, by whoever brings it.
 
 use asof_evidence::Hash;
 use asof_model::{Batch, RecordBody};
 use sha2::{Digest, Sha256};
 
 use crate::canonical;
+use crate::names::OwnNames;
+use crate::store::Store;
+use crate::views::Ordinals;
 use crate::views::event_ids::{Fingerprint, fingerprint_of};
 
 /// A batch with the canonical bytes of its records, and what they hash to.
@@ -25,11 +29,34 @@ pub(crate) struct Entry {
     pub bytes: Vec<u8>,
     /// `None`: it has no event_id.
     pub fingerprint: Option<Fingerprint>,
+    /// Of what it names.
+    pub ordinals: Ordinals,
+}
+
+/// Prepares batches for a store's writer.
+pub struct Preparer(OwnNames);
+
+impl Store {
+    /// Who prepares for its writer.
+    pub fn preparer(&self) -> Preparer {
+        Preparer(self.memory.names().of(self.parts.opening()))
+    }
+}
+
+impl Preparer {
+    /// Of a batch that has no faults, with the ordinals of what the writer came upon lately.
+    pub fn prepare(&self, batch: Batch) -> Prepared {
+        Prepared::with(batch, |body| Ordinals::known(body, &self.0))
+    }
 }
 
 impl Prepared {
     /// Of a batch that has no faults.
     pub fn of(batch: Batch) -> Self {
+        Self::with(batch, |_| Ordinals::default())
+    }
+
+    fn with(batch: Batch, ordinals: impl Fn(&RecordBody) -> Ordinals) -> Self {
         let Batch { source, batch_id, facts, observations } = batch;
         let facts = facts.into_iter().map(RecordBody::Fact);
         let observations = observations.into_iter().map(|seen| RecordBody::Observation(Box::new(seen)));
@@ -38,6 +65,7 @@ impl Prepared {
             .map(|body| Entry {
                 bytes: canonical::encode_body(&body),
                 fingerprint: fingerprint_of(&source, &body),
+                ordinals: ordinals(&body),
                 body,
             })
             .collect();

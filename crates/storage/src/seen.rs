@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use asof_model::{Instant, Interval, Outcome, Privilege};
-use asof_temporal::{Block, BlockHead, Ends, Member, NONE};
+use asof_temporal::{Block, BlockHead, Dense, Ends, Member, NONE};
 use quick_cache::Weighter;
 use roaring::{MultiOps, RoaringBitmap};
 
@@ -355,34 +355,6 @@ fn set(mut ordinals: Vec<u32>) -> RoaringBitmap {
     ordinals.dedup();
     // Sorted and without repeats: appending does not fail.
     RoaringBitmap::from_sorted_iter(ordinals).unwrap_or_default()
-}
-
-/// A set that is gathered without order: a bit for each ordinal up to the greatest.
-#[derive(Default)]
-struct Dense(Vec<u64>);
-
-impl Dense {
-    /// Of all ordinals.
-    const WORDS_MAX: usize = 1 << 26;
-    /// As many as share their upper half, which a bitmap keeps together.
-    const WORDS_TOGETHER: usize = 1 << 10;
-
-    fn insert(&mut self, ordinal: u32) {
-        let place = ordinal as usize / 64;
-        if place >= self.0.len() {
-            self.0.resize((place + 1 + place / 2).min(Self::WORDS_MAX), 0);
-        }
-        self.0[place] |= 1 << (ordinal % 64);
-    }
-
-    fn set(&self) -> RoaringBitmap {
-        let mut found = RoaringBitmap::new();
-        for (upper, words) in (0_u32..).zip(self.0.chunks(Self::WORDS_TOGETHER)) {
-            let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-            found |= RoaringBitmap::from_lsb0_bytes(upper << 16, &bytes);
-        }
-        found
-    }
 }
 
 impl Wanted {

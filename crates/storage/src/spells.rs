@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use asof_model::{Instant, Interval, NodeKind, Said, SecretState, State, Statement, StatementOp, Timeline};
-use asof_temporal::{Postings, Stated, Terms, normalise};
+use asof_temporal::{Deaths, Postings, Stated, Terms, normalise};
 use foldhash::fast::FixedState;
 
 use crate::db::Family;
@@ -72,20 +72,19 @@ impl Store {
     }
 
     /// For each secret of a block: from when on it is dead (REVOKED, INACTIVE, *deleted* or expired) for good, while before
-    /// it never is (FOREVER: it never is at all), and the index of the last statement on it; u64::MAX where it is not so
-    /// simple.
-    pub fn deaths(&self, block: u32) -> Result<Arc<[Since]>, StorageError> {
+    /// it never is, and the index of the last statement on it, where it is as simple.
+    pub fn deaths(&self, block: u32) -> Result<Arc<Deaths>, StorageError> {
         let of_secret = |statements: &[Statement]| {
             Ok(match death_of(&Timeline::resolve(statements)) {
                 Some(dies) => (dies, statements.last().map_or(0, |last| last.index)),
-                None => (Instant::FOREVER, u64::MAX),
+                None => (Instant::FOREVER, Deaths::COMPLEX),
             })
         };
         let entry = self.kept.get(KeptKey::Deaths(block), || {
             // Of a secret without statements nothing tells that it is dead.
             let never = (Instant::FOREVER, 0);
             let each = self.of_block((NodeKind::Secret, block), never, of_secret)?;
-            Ok::<_, StorageError>(Entry::Deaths(each.into()))
+            Ok::<_, StorageError>(Entry::Deaths(Arc::new(Deaths::of(each))))
         })?;
         let Entry::Deaths(found) = entry else { return Err(other_kept()) };
         Ok(found)

@@ -9,7 +9,7 @@ use asof_evidence::{Frontier, Hash};
 use asof_model::{Instant, Record, RecordBody};
 
 use crate::codec::Decoder;
-use crate::db::{Db, Family, Pending, Recovery};
+use crate::db::{Db, Family, Layer, Pending, Recovery};
 use crate::error::{StorageError, corrupt};
 use crate::firsts::Firsts;
 use crate::kept::Kept;
@@ -18,10 +18,10 @@ use crate::ledger::{self, Header, LedgerReader};
 use crate::memory::Memory;
 use crate::parts::{self, Parts};
 use crate::pieces::Pieces;
-use crate::posture::touched;
 use crate::prepared::{Entry, Prepared};
+use crate::sealed::Spent;
 use crate::views::event_ids::{Known, NewIds, is_same};
-use crate::views::{Found, Views};
+use crate::views::{Found, Ordinals, Views};
 use crate::work::{Counters, Work};
 
 /// The version of everything on disk. FORMAT.md has its history.
@@ -38,7 +38,7 @@ pub struct Store {
     pub(crate) db: Arc<Db>,
     path: PathBuf,
     pieces: Pieces,
-    published: Arc<AtomicU64>,
+    pub(crate) published: Arc<AtomicU64>,
     pub(crate) parts: Arc<Parts>,
     pub(crate) kept: Arc<Kept>,
     /// No fact on record, or about to be, has this index or a greater one.
@@ -76,22 +76,29 @@ pub struct Writer {
     frontier: Frontier,
     batches: u64,
     last_recorded_at: Instant,
+    /// What may not be on disk yet, the oldest first.
+    sealed: Vec<Arc<Layer>>,
 }
 
 /// Batches that are written, and become visible, together.
 pub struct Group<'a> {
-    store: &'a Store,
+    pub(crate) store: &'a Store,
     pub(crate) views: &'a mut Views,
-    frontier: &'a mut Frontier,
-    batches: &'a mut u64,
+    pub(crate) frontier: &'a mut Frontier,
+    pub(crate) batches: &'a mut u64,
     last_recorded_at: &'a mut Instant,
-    with_facts: bool,
+    pub(crate) sealed: &'a mut Vec<Arc<Layer>>,
+    pub(crate) with_facts: bool,
+    /// What is in `pending` by now.
+    pub(crate) spent: Vec<Spent>,
     pub(crate) pending: Pending<'a>,
 }
 
 /// What of a batch is not known yet.
 struct New {
     records: Vec<Record>,
+    /// What is known of them.
+    ordinals: Vec<Ordinals>,
     /// Canonical bytes of their bodies.
     bodies: Vec<Vec<u8>>,
     event_ids: NewIds,
@@ -272,7 +279,7 @@ pub(crate) fn replay_into(
             views.finish(&mut pending)?;
             put_position(&mut pending, position);
             std::mem::replace(&mut pending, Pending::new(target)).commit()?;
-            views.committed();
+            views.sealed().into_iter().for_each(|publish| publish());
             progress(position.0, total)?;
         }
         Ok(ControlFlow::Continue(()))
@@ -283,7 +290,7 @@ pub(crate) fn replay_into(
     progress(position.0, total)
 }
 
-fn put_position(pending: &mut Pending<'_>, (size, batches): (u64, u64)) {
+pub(crate) fn put_position(pending: &mut Pending<'_>, (size, batches): (u64, u64)) {
     let value = [size.to_be_bytes(), batches.to_be_bytes()].concat();
     pending.put(Family::Meta, META_VIEWS.to_vec(), value);
 }
@@ -305,20 +312,24 @@ impl Writer {
             last_recorded_at: last.map_or(Instant::BEGINNING, |header| header.recorded_at),
             views,
             store,
+            sealed: Vec::new(),
         })
     }
 
-    /// Begins a group. After an error of [`Group::append`] or [`Group::commit`] other than `BatchIdReused`, this writer
-    /// must not be used again: what it holds in memory is ahead of the disk.
+    /// Begins a group, on top of those that were sealed before. After an error of any of its functions, or of [`Sealed::write`],
+    /// other than `BatchIdReused`, this writer must not be used again: what it holds in memory is ahead of the disk.
     pub fn group(&mut self) -> Group<'_> {
+        self.sealed.retain(|layer| !layer.is_written());
         Group {
-            pending: Pending::new(&self.store.db),
+            pending: Pending::over(&self.store.db, self.sealed.clone()),
             store: &self.store,
             views: &mut self.views,
             frontier: &mut self.frontier,
             batches: &mut self.batches,
             last_recorded_at: &mut self.last_recorded_at,
+            sealed: &mut self.sealed,
             with_facts: false,
+            spent: Vec::new(),
         }
     }
 
@@ -349,10 +360,11 @@ impl Group<'_> {
             conflicting: 0,
         };
         self.with_facts |= entries.iter().any(|entry| matches!(entry.body, RecordBody::Fact(_)));
-        let New { records, bodies, event_ids } = self.keep_new(&source, entries, &mut receipt)?;
+        let New { records, ordinals, bodies, event_ids } = self.keep_new(&source, entries, &mut receipt)?;
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(|error| StorageError::Io(format!("no randomness: {error}")))?;
-        let Found { new: named, ordinals } = self.views.dictionary().find(&records, &self.pending)?;
+        let Found { new: named, ordinals } =
+            self.views.dictionary().find(&records, ordinals, &self.pending)?;
         let mut header = Header {
             number: *self.batches,
             first,
@@ -370,6 +382,7 @@ impl Group<'_> {
         *self.batches += 1;
         *self.last_recorded_at = recorded_at;
         receipt.ledger_size = header.end;
+        self.spent.push((records, bodies));
         Ok(receipt)
     }
 
@@ -419,9 +432,10 @@ impl Group<'_> {
         receipt: &mut Receipt,
     ) -> Result<New, StorageError> {
         let (mut records, mut kept) = (Vec::with_capacity(entries.len()), Vec::with_capacity(entries.len()));
+        let mut known_ordinals = Vec::with_capacity(entries.len());
         let known = Known::of(entries.iter().filter_map(|entry| entry.fingerprint), &self.pending)?;
         let mut new = NewIds::new(known);
-        for Entry { body, bytes, fingerprint } in entries {
+        for Entry { body, bytes, fingerprint, ordinals } in entries {
             if let Some(fingerprint) = fingerprint {
                 let same = |place: &usize| {
                     records.get(*place).is_some_and(|record: &Record| is_same(&record.body, &body))
@@ -444,29 +458,8 @@ impl Group<'_> {
             new.push(fingerprint, index);
             records.push(Record { index, recorded_at: receipt.recorded_at, source: source.to_owned(), body });
             kept.push(bytes);
+            known_ordinals.push(ordinals);
         }
-        Ok(New { records, bodies: kept, event_ids: new })
-    }
-
-    /// Writes the group: when it returns, all of it is on disk and visible.
-    pub fn commit(mut self) -> Result<u64, StorageError> {
-        if !self.pending.is_empty() {
-            self.views.finish(&mut self.pending)?;
-            put_position(&mut self.pending, (self.frontier.size(), *self.batches));
-            let touched = touched(&self.pending)?;
-            // Before the rows are there: who reads some of them and then asks learns that there are facts beyond its size.
-            if self.with_facts {
-                self.store.facts_end.store(self.frontier.size(), Ordering::Release);
-            }
-            self.pending.commit()?;
-            self.views.committed();
-            // Before the size is published: who reads at it finds nothing in memory that lacks these rows.
-            for key in &touched {
-                self.store.kept.forget(key);
-            }
-        }
-        let size = self.frontier.size();
-        self.store.published.store(size, Ordering::Release);
-        Ok(size)
+        Ok(New { records, ordinals: known_ordinals, bodies: kept, event_ids: new })
     }
 }

@@ -1,6 +1,8 @@
 //! Temporal bitmaps and blocks of events as pure data. Knows neither keys nor storage: it is given bytes and gives bytes.
 
 mod block;
+mod deaths;
+mod dense;
 mod edges;
 mod intervals;
 mod postings;
@@ -9,6 +11,8 @@ mod stated;
 mod terms;
 
 pub use block::{Block, BlockHead, Ends, Groups, MEMBERS, Member, NONE, Row, Use, Users, Uses, cut};
+pub use deaths::Deaths;
+pub use dense::Dense;
 pub use edges::{EdgeList, End, Rectangle, STATEMENTS_MAX, some_value, values};
 pub use intervals::{difference, normalise};
 pub use postings::Postings;

@@ -24,8 +24,38 @@ pub(crate) struct Dictionary {
 pub(crate) struct Found {
     /// Those that no record named before, in order of appearance.
     pub new: Vec<(Space, String)>,
-    /// The ordinals of all, by record and then as it names them; `None`: it is given later.
-    pub ordinals: Vec<Option<u32>>,
+    /// Those of each record.
+    pub ordinals: Vec<Ordinals>,
+}
+
+/// So many nodes are named by one record at most.
+const NODES_MAX: usize = 5;
+
+/// The ordinals of what a record names, as far as they are known: once given, they stay as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Ordinals {
+    /// Of its nodes, in order of appearance.
+    nodes: [Option<u32>; NODES_MAX],
+    /// Of an observation's action, region and address.
+    texts: [Option<u32>; 3],
+}
+
+impl Ordinals {
+    /// What was looked up before.
+    pub fn known(body: &RecordBody, names: &OwnNames) -> Self {
+        let mut found = Self::default();
+        for (ordinal, (kind, id)) in found.nodes.iter_mut().zip(nodes(body)) {
+            *ordinal = names.get(Space::Nodes(kind), id.as_bytes());
+        }
+        if let RecordBody::Observation(seen) = body {
+            for (ordinal, text) in found.texts.iter_mut().zip([&seen.action, &seen.region, &seen.source_ip]) {
+                if !text.is_empty() {
+                    *ordinal = names.get(Space::Texts, text.as_bytes());
+                }
+            }
+        }
+        found
+    }
 }
 
 impl Dictionary {
@@ -91,22 +121,25 @@ impl Dictionary {
         }
     }
 
-    /// What the nodes are that these records name.
-    pub fn find(&mut self, records: &[Record], pending: &Pending<'_>) -> Result<Found, StorageError> {
-        let mut found = Found { new: Vec::new(), ordinals: Vec::with_capacity(records.len() * 4) };
+    /// What the nodes are that these records name, of each of which some may be known.
+    pub fn find(
+        &mut self,
+        records: &[Record],
+        ordinals: Vec<Ordinals>,
+        pending: &Pending<'_>,
+    ) -> Result<Found, StorageError> {
+        let mut found = Found { new: Vec::new(), ordinals };
         let mut new: HashSet<_, RandomState> = HashSet::default();
-        for record in records {
-            for (kind, id) in nodes(record) {
+        for (record, known) in records.iter().zip(&mut found.ordinals) {
+            for (ordinal, (kind, id)) in known.nodes.iter_mut().zip(nodes(&record.body)) {
                 let space = Space::Nodes(kind);
-                let ordinal = if new.contains(&(space, id)) {
-                    None
-                } else {
-                    self.lookup(space, id.as_bytes(), pending)?
-                };
-                if ordinal.is_none() && new.insert((space, id)) {
-                    found.new.push((space, id.to_owned()));
+                if ordinal.is_none() && !new.contains(&(space, id)) {
+                    *ordinal = self.lookup(space, id.as_bytes(), pending)?;
+                    if ordinal.is_none() {
+                        new.insert((space, id));
+                        found.new.push((space, id.to_owned()));
+                    }
                 }
-                found.ordinals.push(ordinal);
             }
         }
         Ok(found)
@@ -118,7 +151,7 @@ impl Dictionary {
         &mut self,
         header: &'a Header,
         records: &'a [Record],
-        ordinals: &[Option<u32>],
+        ordinals: &[Ordinals],
         pending: &mut Pending<'_>,
     ) -> Result<Resolved<'a>, StorageError> {
         // Appearance: the index of the record that names it first, and the place in it (8 are enough: a record names five).
@@ -126,7 +159,7 @@ impl Dictionary {
             header.named.iter().map(|(space, id)| ((*space, id.as_str()), None)).collect();
         if !appearances.is_empty() {
             for record in records {
-                for (place, (kind, id)) in nodes(record).enumerate() {
+                for (place, (kind, id)) in nodes(&record.body).enumerate() {
                     if let Some(found) = appearances.get_mut(&(Space::Nodes(kind), id)) {
                         found.get_or_insert(record.index * 8 + place as u64);
                     }
@@ -142,11 +175,13 @@ impl Dictionary {
         let at = header.first * 8;
         let source = self.lookup_or_give(Space::Sources, header.source.as_bytes(), at, pending)?;
         let mut resolved = Vec::with_capacity(records.len());
-        let mut known = ordinals.iter().copied();
-        for record in records {
+        for (place, record) in records.iter().enumerate() {
+            let known = ordinals.get(place).copied().unwrap_or_default();
             let mut ordinals = [0; NODES_MAX];
-            for (ordinal, (kind, id)) in ordinals.iter_mut().zip(nodes(record)) {
-                *ordinal = match known.next().flatten() {
+            for ((ordinal, known), (kind, id)) in
+                ordinals.iter_mut().zip(known.nodes).zip(nodes(&record.body))
+            {
+                *ordinal = match known {
                     Some(known) => known,
                     None => self.node(kind, id, pending)?,
                 };
@@ -161,14 +196,18 @@ impl Dictionary {
                     if seen.identity.is_empty() {
                         return Err(corrupt(format!("record {} is of no identity", record.index)));
                     }
-                    let mut text = |text: &str| {
-                        if text.is_empty() {
-                            return Ok(None);
+                    let mut text = |text: &str, known: Option<u32>| {
+                        if text.is_empty() || known.is_some() {
+                            return Ok(known);
                         }
                         self.lookup_or_give(Space::Texts, text.as_bytes(), at, pending).map(Some)
                     };
-                    let (action, region, source_ip) =
-                        (text(&seen.action)?, text(&seen.region)?, text(&seen.source_ip)?);
+                    let [action, region, source_ip] = known.texts;
+                    let (action, region, source_ip) = (
+                        text(&seen.action, action)?,
+                        text(&seen.region, region)?,
+                        text(&seen.source_ip, source_ip)?,
+                    );
                     let mut given = |id: &str| (!id.is_empty()).then(&mut next);
                     let ids = EventIds {
                         // As a record's nodes are ordered.
@@ -329,13 +368,10 @@ fn read(node: NodeKey, pending: &Pending<'_>) -> Result<[i64; NODES_TOGETHER], S
     Ok(least)
 }
 
-/// So many nodes are named by one record at most.
-const NODES_MAX: usize = 5;
-
 /// The nodes that a record names, in order of appearance.
-fn nodes(record: &Record) -> impl Iterator<Item = (NodeKind, &str)> {
+fn nodes(body: &RecordBody) -> impl Iterator<Item = (NodeKind, &str)> {
     let mut found = [None; NODES_MAX];
-    match &record.body {
+    match body {
         RecordBody::Fact(fact) => found.iter_mut().zip(fact.nodes()).for_each(|(to, node)| *to = Some(node)),
         RecordBody::Observation(seen) => {
             found.iter_mut().zip(seen.nodes()).for_each(|(to, node)| *to = Some(node));

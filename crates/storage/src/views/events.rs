@@ -7,7 +7,7 @@ use std::sync::Arc;
 use asof_model::{Instant, Interval, Outcome, Privilege, RecordBody};
 use asof_temporal::{Block, Member, NONE, Row};
 
-use super::{Ids, Resolved, View};
+use super::{Ids, Publish, Resolved, View};
 use crate::db::{Db, Family, Pending};
 use crate::error::{StorageError, corrupt};
 use crate::keys;
@@ -16,8 +16,10 @@ use crate::pieces::Pieces;
 
 /// Nanoseconds of a day.
 const DAY: i64 = 86_400_000_000_000;
-/// Groups after which a day that nothing was added to is made one part, as far as parts may grow.
+/// Groups after which a day that nothing was added to is made one part, or a few, each much smaller than the one before.
 const QUIET_GROUPS: u64 = 32;
+/// A part that is so many times as large as what came after it is left as it is, with all that was made of it in memory.
+const MUCH_LARGER: u32 = 2;
 
 pub(crate) struct Events {
     shared: Arc<Parts>,
@@ -27,7 +29,7 @@ pub(crate) struct Events {
     /// Days with more than one part, by the group that last added to them.
     open: BTreeMap<u32, u64>,
     groups: u64,
-    /// Parts that no list names any more from the next publication on: deleted in the group after it.
+    /// Parts that no list names any more from the publication of this group on: deleted in the group after it.
     replaced: Vec<Part>,
     gone: Vec<Part>,
     made: Vec<(PartId, Vec<Arc<Block>>)>,
@@ -161,20 +163,27 @@ impl Events {
         found
     }
 
-    /// Neighbours of a quiet day that fit in one part.
+    /// Neighbours of a quiet day that fit in one part, the last ones first.
     fn fitting(&self, day: u32) -> Option<std::ops::Range<usize>> {
         let parts = self.directory.get(&day)?;
-        let (mut start, mut events) = (0, 0);
-        for (place, part) in parts.iter().enumerate() {
-            if place > start && part.events.saturating_add(events) > self.pieces.part_events {
-                if place - start > 1 {
-                    return Some(start..place);
+        let events = |place: usize| parts.get(place).map_or(0, |part| part.events);
+        let mut end = parts.len();
+        while end > 0 {
+            let (mut start, mut sum) = (end - 1, events(end - 1));
+            while start > 0 {
+                let before = events(start - 1);
+                let all = before.saturating_add(sum);
+                if all > self.pieces.part_events || before / MUCH_LARGER >= sum {
+                    break;
                 }
-                (start, events) = (place, 0);
+                (start, sum) = (start - 1, all);
             }
-            events = part.events.saturating_add(events);
+            if end - start > 1 {
+                return Some(start..end);
+            }
+            end = start;
         }
-        (parts.len() - start > 1).then_some(start..parts.len())
+        None
     }
 }
 
@@ -234,8 +243,10 @@ impl View for Events {
         Ok(())
     }
 
-    fn committed(&mut self) {
-        self.shared.publish(self.directory.clone(), std::mem::take(&mut self.made));
+    fn sealed(&mut self) -> Option<Publish> {
         self.gone.append(&mut self.replaced);
+        let (shared, directory) = (Arc::clone(&self.shared), self.directory.clone());
+        let made = std::mem::take(&mut self.made);
+        Some(Box::new(move || shared.publish(directory, made)))
     }
 }

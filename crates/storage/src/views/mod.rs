@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use asof_model::Record;
 
-pub(crate) use dictionary::{Dictionary, Found, parse_name};
+pub(crate) use dictionary::{Dictionary, Found, Ordinals, parse_name};
 pub(crate) use digest::digest;
 pub(crate) use entangled::{ENDED, MEMBERS, MORTAL};
 pub(crate) use events::{CLASSES, class, day_of, head_class, interval_of, of_class, secret_class};
@@ -40,9 +40,14 @@ pub(crate) trait View {
         Ok(())
     }
 
-    /// What was written since the last call is on disk.
-    fn committed(&mut self) {}
+    /// What was finished since the last call is on its way to the disk. Gives what is to be done when it is there.
+    fn sealed(&mut self) -> Option<Publish> {
+        None
+    }
 }
+
+/// Has readers see what is on disk.
+pub(crate) type Publish = Box<dyn FnOnce() + Send>;
 
 /// A batch with its names resolved to ordinals.
 pub(crate) struct Resolved<'a> {
@@ -117,7 +122,7 @@ impl Views {
         header: &Header,
         records: &[Record],
         event_ids: event_ids::NewIds,
-        ordinals: &[Option<u32>],
+        ordinals: &[Ordinals],
         pending: &mut Pending<'_>,
     ) -> Result<(), StorageError> {
         headers(header, pending);
@@ -139,11 +144,9 @@ impl Views {
 }
 
 impl Views {
-    /// What was written since the last call is on disk.
-    pub fn committed(&mut self) {
-        for view in &mut self.others {
-            view.committed();
-        }
+    /// What was finished since the last call is on its way to the disk. Gives what is to be done when it is there.
+    pub fn sealed(&mut self) -> Vec<Publish> {
+        self.others.iter_mut().filter_map(|view| view.sealed()).collect()
     }
 }
 

@@ -103,17 +103,18 @@ impl Keys {
 impl Groups {
     /// Of the ordinals of places 0, 1, ...; the places of one ordinal ascend.
     pub(super) fn of(ordinals: impl Iterator<Item = u32>) -> Self {
-        let mut sorted: Vec<(u32, u32)> = ordinals
+        // Each as one number, ordinal above place: that is sorted in half the time of a pair.
+        let mut sorted: Vec<u64> = ordinals
             .enumerate()
             .filter(|(_, ordinal)| *ordinal != NONE)
-            .map(|(place, ordinal)| (ordinal, place as u32))
+            .map(|(place, ordinal)| u64::from(ordinal) << 32 | place as u64)
             .collect();
         sorted.sort_unstable();
         let mut found = Self::default();
         found.places.reserve_exact(sorted.len());
-        for (ordinal, place) in sorted {
-            found.keys.push(ordinal, found.places.len());
-            found.places.push(place);
+        for both in sorted {
+            found.keys.push((both >> 32) as u32, found.places.len());
+            found.places.push(both as u32);
         }
         found.keys.close(found.places.len());
         found

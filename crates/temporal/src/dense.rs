@@ -1,0 +1,72 @@
+//! Sets that are gathered without order.
+
+use std::ops::RangeInclusive;
+
+use roaring::RoaringBitmap;
+
+/// A bit for each ordinal up to the greatest: for sets that hold a good part of them.
+#[derive(Debug, Default)]
+pub struct Dense(Vec<u64>);
+
+impl Dense {
+    /// Of all ordinals.
+    const WORDS_MAX: usize = 1 << 26;
+    /// As many as share their upper half, which a bitmap keeps together.
+    const WORDS_TOGETHER: usize = 1 << 10;
+
+    /// Adds one.
+    #[inline]
+    pub fn insert(&mut self, ordinal: u32) {
+        let place = ordinal as usize / 64;
+        if place >= self.0.len() {
+            self.0.resize((place + 1 + place / 2).min(Self::WORDS_MAX), 0);
+        }
+        self.0[place] |= 1 << (ordinal % 64);
+    }
+
+    /// Adds all of some: from the first of a word to the last of one.
+    pub fn fill(&mut self, ordinals: RangeInclusive<u32>) {
+        let (first, last) = (*ordinals.start() as usize / 64, *ordinals.end() as usize / 64);
+        if last >= self.0.len() {
+            self.0.resize((last + 1 + last / 2).min(Self::WORDS_MAX), 0);
+        }
+        self.0[first..=last].fill(u64::MAX);
+    }
+
+    /// Takes one away.
+    #[inline]
+    pub fn remove(&mut self, ordinal: u32) {
+        if let Some(word) = self.0.get_mut(ordinal as usize / 64) {
+            *word &= !(1 << (ordinal % 64));
+        }
+    }
+
+    /// All of them.
+    pub fn set(&self) -> RoaringBitmap {
+        let mut found = RoaringBitmap::new();
+        for (upper, words) in (0_u32..).zip(self.0.chunks(Self::WORDS_TOGETHER)) {
+            let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+            found |= RoaringBitmap::from_lsb0_bytes(upper << 16, &bytes);
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_added_is_in_the_set() {
+        assert!(Dense::default().set().is_empty());
+        let ordinals = [7, 70_000, 0, 65_536, 63, 64, 7, 1 << 20, 65_535];
+        let mut dense = Dense::default();
+        ordinals.iter().for_each(|one| dense.insert(*one));
+        assert_eq!(dense.set(), ordinals.iter().copied().collect());
+        dense.fill(128..=65_535 + 64);
+        dense.remove(200);
+        dense.remove(u32::MAX);
+        let filled = (128..=65_535 + 64).filter(|one| *one != 200);
+        assert_eq!(dense.set(), ordinals.iter().copied().chain(filled).collect());
+    }
+}
