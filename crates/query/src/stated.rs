@@ -39,10 +39,14 @@ impl Known {
             let Some(block) = self.stated_block(kind, number)? else { continue };
             if let Some(places) = block.all_but(t, self.size()) {
                 sure.fill(ordinals.clone());
-                places.for_each(|place| sure.remove(ordinals.start() + place));
+                for place in places {
+                    sure.remove(ordinals.start() + place);
+                }
             } else {
                 let stated = |one: &u32| self.stated_in(Some(&block), *one, t);
-                scope.range(ordinals).filter(stated).for_each(|one| sure.insert(one));
+                for one in scope.range(ordinals).filter(stated) {
+                    sure.insert(one);
+                }
             }
         }
         Ok((sure.set() & scope) - &**ended)
@@ -94,7 +98,9 @@ impl Known {
             let here = latest.partition_point(|each| window.to <= each.0);
             let since = latest.partition_point(|each| window.from < counts(each.0)).max(here);
             within.extend(latest[here..since].iter().map(|each| (start + each.1, counts(each.0))));
-            latest[since..].iter().for_each(|each| before.insert(start + each.1));
+            for (_, place) in &latest[since..] {
+                before.insert(start + place);
+            }
             open.extend(complex.iter().map(|place| start + place));
         }
         within.retain(|each| scope.contains(each.0));

@@ -67,7 +67,9 @@ impl Sealed {
                 store.facts_end.store(self.size, Ordering::Release);
             }
             changes.layer.write(&store.db)?;
-            changes.publish.drain(..).for_each(|publish| publish());
+            for publish in changes.publish.drain(..) {
+                publish();
+            }
             // Before the size is published: who reads at it finds nothing in memory that lacks these rows.
             for key in &changes.touched {
                 store.kept.forget(key);

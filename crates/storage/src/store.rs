@@ -279,7 +279,9 @@ pub(crate) fn replay_into(
             views.finish(&mut pending)?;
             put_position(&mut pending, position);
             std::mem::replace(&mut pending, Pending::new(target)).commit()?;
-            views.sealed().into_iter().for_each(|publish| publish());
+            for publish in views.sealed() {
+                publish();
+            }
             progress(position.0, total)?;
         }
         Ok(ControlFlow::Continue(()))

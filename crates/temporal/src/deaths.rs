@@ -2,12 +2,15 @@
 
 use asof_model::Instant;
 
+/// From when on, and the place of the secret in its block.
+type Death = (Instant, u32);
+
 /// For each secret of a block: from when on it is dead for good, while before it never is, and the last record on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deaths {
     each: Box<[(Instant, u64)]>,
-    /// Those that ever are, the latest first: from when on, and the place.
-    latest: Box<[(Instant, u32)]>,
+    /// Those that ever are, the latest first.
+    latest: Box<[Death]>,
     /// Places of those of which it is not so simple.
     complex: Box<[u32]>,
     /// The last record on any of the others.
@@ -31,7 +34,7 @@ impl Deaths {
                 latest.push((*dies, place));
             }
         }
-        latest.sort_unstable_by(|one: &(Instant, u32), other| other.cmp(one));
+        latest.sort_unstable_by(|one: &Death, other| other.cmp(one));
         Self { each: each.into(), latest: latest.into(), complex: complex.into(), last }
     }
 
@@ -43,7 +46,7 @@ impl Deaths {
 
     /// All that ever are dead, the latest first, each with its place; and the places of those of which only timelines tell.
     /// `None` where the first `size` records do not tell as much.
-    pub fn all(&self, size: u64) -> Option<(&[(Instant, u32)], &[u32])> {
+    pub fn all(&self, size: u64) -> Option<(&[Death], &[u32])> {
         (self.last < size).then_some((&*self.latest, &*self.complex))
     }
 

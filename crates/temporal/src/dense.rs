@@ -61,12 +61,14 @@ mod tests {
         assert!(Dense::default().set().is_empty());
         let ordinals = [7, 70_000, 0, 65_536, 63, 64, 7, 1 << 20, 65_535];
         let mut dense = Dense::default();
-        ordinals.iter().for_each(|one| dense.insert(*one));
-        assert_eq!(dense.set(), ordinals.iter().copied().collect());
+        for one in ordinals {
+            dense.insert(one);
+        }
+        assert_eq!(dense.set(), ordinals.into_iter().collect());
         dense.fill(128..=65_535 + 64);
         dense.remove(200);
         dense.remove(u32::MAX);
         let filled = (128..=65_535 + 64).filter(|one| *one != 200);
-        assert_eq!(dense.set(), ordinals.iter().copied().chain(filled).collect());
+        assert_eq!(dense.set(), ordinals.into_iter().chain(filled).collect());
     }
 }
