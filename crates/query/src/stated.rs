@@ -19,6 +19,11 @@ pub(crate) struct Dying {
     pub open: RoaringBitmap,
 }
 
+/// From when on a use of a secret that died at some moment counts: what never was alive has no grace.
+pub(crate) fn counts_from(dies: Instant, grace: Duration) -> Instant {
+    if dies == Instant::BEGINNING { dies } else { dies.plus(grace) }
+}
+
 impl Known {
     /// Those of a scope of which what is kept of their blocks says that they are stated at T and never deleted; of the others only
     /// a closer look tells.
@@ -69,8 +74,7 @@ impl Known {
         window: Interval,
         grace: Duration,
     ) -> Result<Dying, QueryError> {
-        // The latest of those that count from the start on died so much before; what never was alive has no grace.
-        let counts = |dies: Instant| if dies == Instant::BEGINNING { dies } else { dies.plus(grace) };
+        let counts = |dies: Instant| counts_from(dies, grace);
         let (mut before, mut within, mut open) = (Dense::default(), Vec::new(), RoaringBitmap::new());
         let mut rest = scope.iter();
         while let Some(first) = rest.next() {

@@ -11,7 +11,7 @@ use crate::memo::Map;
 use crate::plan::{Leaf, all_may, one_by_one};
 use crate::seen::SeenTest;
 use crate::span::whole;
-use crate::stated::Dying;
+use crate::stated::{Dying, counts_from};
 use crate::watch::{Watch, Watched};
 use crate::{
     Candidates, Classes, DeadSecretWhere, Event, Known, NewSourceWhere, Node, QueryError, Role, Source,
@@ -315,8 +315,7 @@ impl Watch for UsedDead {
             let mut alive_to = self.window.to;
             if is_dead(last, &mut whole())? {
                 let since = known.since(last, is_dead)?;
-                let counts = if since == Instant::BEGINNING { since } else { since.plus(self.grace) };
-                within.push((ordinal, counts.max(self.window.from)));
+                within.push((ordinal, counts_from(since, self.grace).max(self.window.from)));
                 alive_to = since;
             }
             if let Some(before) = Interval::new(self.window.from, alive_to)

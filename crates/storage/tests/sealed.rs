@@ -1,21 +1,19 @@
 //! Groups that are made while those before them are still to be written, against groups that are written one by one.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod common;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use asof_model::{
-    Batch, EdgeKind, EdgeRef, Fact, Instant, NodeKind, NodeRef, NodeValue, Observation, Op, Privilege,
-    Subject, Value,
+    Batch, EdgeKind, EdgeRef, NodeKind, NodeRef, NodeValue, Observation, Op, Privilege, Subject, Value,
 };
 use asof_storage::{Memory, Pieces, Prepared, Store, Writer, check};
 
-const HOUR: i64 = 3_600_000_000_000;
+use common::{at, fact};
+
 /// Groups that are made before the first of them is written.
 const AHEAD: usize = 3;
-
-fn at(hours: i64) -> Instant {
-    Instant::from_nanos(hours * HOUR)
-}
 
 /// Each names what others named, and brings an event that another one brought; every seventh is one that came before.
 fn history() -> Vec<Batch> {
@@ -25,15 +23,6 @@ fn history() -> Vec<Batch> {
             batches.push(batches[n - 1 - n % 3].clone());
             continue;
         }
-        let fact = |subject, op, from| Fact {
-            subject,
-            op,
-            valid_from: at(from),
-            valid_to: Instant::FOREVER,
-            until_next: false,
-            event_id: String::new(),
-            caused_by: String::new(),
-        };
         let identity = format!("i{}", n % 11);
         let node = Subject::Node(NodeRef { kind: NodeKind::Identity, id: identity.clone() });
         let group = EdgeRef {

@@ -53,6 +53,62 @@ fn who_was_seen_is_who_has_an_event() {
     }
 }
 
+#[test]
+fn what_comes_to_a_day_is_asked_about_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let pieces = Pieces { page_events: 8, day_parts: 2, ..Pieces::DEFAULT };
+    let memory = Memory::new(Memory::BYTES_DEFAULT);
+    let (store, mut writer) = Store::open_in(&folder.path().join("t"), pieces, &memory).unwrap();
+    let wanted = Wanted::of([Privilege::Write].into_iter().collect(), &[Outcome::Success]);
+    let chosen = |test: &str, during: Interval, size: u64| {
+        let (mut found, mut asked) = (BTreeSet::new(), 0);
+        let mut choose = |event: &StoredEvent| {
+            asked += 1;
+            Some(event.identity.is_multiple_of(2))
+        };
+        let mut visit = |event: &StoredEvent| assert!(found.insert(event.index), "told twice");
+        assert!(store.chosen(&test.into(), &wanted, during, size, &mut choose, &mut visit).unwrap());
+        (found, asked)
+    };
+    // All of the days, with a midnight at one end, on an event at the other, and less than half of one day.
+    let windows =
+        [(0, 900), (24, 333), (24, 30)].map(|(from, to)| Interval::new(just(from, 0), just(to, 0)).unwrap());
+    let mut before = 0;
+    for batch in batches() {
+        let mut group = writer.group();
+        group.append(Prepared::of(batch), just(100, 0)).unwrap();
+        let size = group.commit().unwrap();
+        for during in windows {
+            let all = |size: u64| {
+                let (mut events, from) = (Vec::new(), (during.from, 0));
+                let mut visit = |event: &StoredEvent| {
+                    events.push(*event);
+                    ControlFlow::Continue(())
+                };
+                let wanted = wanted.clone();
+                let scan = EventScan { axis: Axis::All, from, to: during.to, backwards: false, wanted };
+                store.events(&scan, size, &mut || true, &mut visit).unwrap();
+                events
+            };
+            let even = |size: u64| -> BTreeSet<u64> {
+                let even = all(size).into_iter().filter(|event| event.identity.is_multiple_of(2));
+                even.map(|event| event.index).collect()
+            };
+            let test = format!("{during:?}");
+            // Knowledge between two batches first, so that the rest of one comes later.
+            for size in [size - 7, size, before, size - 1, 1, 0] {
+                assert_eq!(chosen(&test, during, size).0, even(size), "{during:?} {size}");
+            }
+            if during == windows[0] {
+                let new = all(size).iter().filter(|event| before <= event.index).count();
+                assert_eq!(chosen("whole days", during, size).1, new, "{before} to {size}");
+                assert_eq!(chosen("whole days", during, size).1, 0, "{size}");
+            }
+        }
+        before = size;
+    }
+}
+
 /// Every window at every ledger size, while what was made of parts that are gone is still kept.
 fn agrees(store: &Store) {
     let size = store.published();

@@ -1,6 +1,8 @@
 //! The store on a real disk: acknowledgements, replay, reindex, check, and what corruption shows as.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,23 +17,7 @@ use asof_storage::{
 };
 use roaring::RoaringBitmap;
 
-const HOUR: i64 = 3_600_000_000_000;
-
-fn at(hours: i64) -> Instant {
-    Instant::from_nanos(hours * HOUR)
-}
-
-fn fact(subject: Subject, op: Op, from: i64) -> Fact {
-    Fact {
-        subject,
-        op,
-        valid_from: at(from),
-        valid_to: Instant::FOREVER,
-        until_next: false,
-        event_id: String::new(),
-        caused_by: String::new(),
-    }
-}
+use common::{at, fact};
 
 fn entitlement(id: &str, effect: Effect, privilege: Privilege, from: i64) -> Fact {
     let value = NodeValue {
