@@ -9,6 +9,8 @@ use roaring::RoaringBitmap;
 pub struct Dense(Vec<u64>);
 
 impl Dense {
+    /// None.
+    pub const EMPTY: Self = Self(Vec::new());
     /// Of all ordinals.
     const WORDS_MAX: usize = 1 << 26;
     /// As many as share their upper half, which a bitmap keeps together.
@@ -33,12 +35,14 @@ impl Dense {
         self.0[first..=last].fill(u64::MAX);
     }
 
-    /// Takes one away.
+    /// Adds one, or takes it away where it is one of them.
     #[inline]
-    pub fn remove(&mut self, ordinal: u32) {
-        if let Some(word) = self.0.get_mut(ordinal as usize / 64) {
-            *word &= !(1 << (ordinal % 64));
+    pub fn toggle(&mut self, ordinal: u32) {
+        let place = ordinal as usize / 64;
+        if place >= self.0.len() {
+            self.0.resize((place + 1 + place / 2).min(Self::WORDS_MAX), 0);
         }
+        self.0[place] ^= 1 << (ordinal % 64);
     }
 
     /// All of them.
@@ -66,9 +70,10 @@ mod tests {
         }
         assert_eq!(dense.set(), ordinals.into_iter().collect());
         dense.fill(128..=65_535 + 64);
-        dense.remove(200);
-        dense.remove(u32::MAX);
+        for one in [200, 3 << 20, 5 << 20, 3 << 20] {
+            dense.toggle(one);
+        }
         let filled = (128..=65_535 + 64).filter(|one| *one != 200);
-        assert_eq!(dense.set(), ordinals.into_iter().chain(filled).collect());
+        assert_eq!(dense.set(), ordinals.into_iter().chain(filled).chain([5 << 20]).collect());
     }
 }

@@ -7,6 +7,8 @@
 use asof_model::{Instant, Interval};
 use roaring::RoaringBitmap;
 
+use crate::dense::Dense;
+
 /// Changes of one segment, unless its keeper chooses another number; see [`Segment::split`].
 pub const SEGMENT_CHANGES_MAX: usize = 1_024;
 
@@ -37,10 +39,17 @@ impl Segment {
 
     /// The members at a moment of the segment. Cost: a copy of the base, and the flips up to that moment.
     pub fn at(&self, at: Instant) -> RoaringBitmap {
-        let end = self.flips.partition_point(|(time, _)| *time <= at);
-        let mut turned: Vec<u32> = self.flips[..end].iter().map(|flip| flip.1).collect();
-        turned.sort_unstable();
+        /// Fewer are sorted in less time than bits of all ordinals take.
+        const FEW: usize = 32;
+        let flips = &self.flips[..self.flips.partition_point(|(time, _)| *time <= at)];
         // What is turned over twice is as it was.
+        if flips.len() > FEW {
+            let mut odd = Dense::default();
+            flips.iter().for_each(|flip| odd.toggle(flip.1));
+            return &self.base ^ odd.set();
+        }
+        let mut turned: Vec<u32> = flips.iter().map(|flip| flip.1).collect();
+        turned.sort_unstable();
         let odd = turned.chunk_by(u32::eq).filter(|same| same.len() % 2 == 1).map(|same| same[0]);
         // Ascending and without repeats: appending does not fail.
         &self.base ^ RoaringBitmap::from_sorted_iter(odd).unwrap_or_default()
