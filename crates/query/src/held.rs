@@ -75,13 +75,13 @@ impl<'a> What<'a> {
                 return Ok(Candidates { maybe: (denied | groups) - &sure, sure });
             }
         }
-        let direct = known.reader().direct_holders(asked, during)?;
+        let direct = known.direct_holders(asked, during)?;
         let sure = if self.is_plain() && during == moment(during.from) {
             &direct.sure - &entangled
         } else {
             RoaringBitmap::new()
         };
-        let mut maybe = if effective { scope.clone() } else { direct.sure | direct.maybe | entangled };
+        let mut maybe = if effective { scope.clone() } else { &direct.sure | &direct.maybe | entangled };
         if let (On::One(resource), false) = (&self.on, effective)
             && let Some(holders) = known.ever_holding_on(resource)?
         {

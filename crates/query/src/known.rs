@@ -11,7 +11,7 @@ use crate::limits::{ENTRIES_MAX, KEPT_MAX, Tuning, within};
 use crate::memo::{Cache, Memo};
 use crate::span::{look, narrow, same_state, whole};
 use crate::unused::{Pair, UnusedKey};
-use crate::{Direction, Edge, Entitlements, Key, Node, QueryError, Reader, Text};
+use crate::{Candidates, Direction, Edge, Entitlements, Key, Node, QueryError, Reader, Text};
 
 /// An entitlement that an identity itself HOLDS in force, of either effect.
 #[derive(Debug, Clone)]
@@ -72,6 +72,7 @@ pub struct Known {
     pub(crate) stated: Cache<(NodeKind, u32), Option<Arc<Stated>>>,
     pub(crate) deaths: Cache<u32, Option<Arc<Deaths>>>,
     pub(crate) succeeded: Cache<Interval, Option<Arc<RoaringBitmap>>>,
+    direct: Cache<(PrivilegeSet, Interval), Arc<Candidates>>,
 }
 
 impl Known {
@@ -100,6 +101,7 @@ impl Known {
             stated: Cache::new(KEPT_MAX),
             deaths: Cache::new(KEPT_MAX),
             succeeded: Cache::new(KEPT_MAX),
+            direct: Cache::new(KEPT_MAX),
         }
     }
 
@@ -171,6 +173,17 @@ impl Known {
             }
         };
         Ok(ended.as_ref())
+    }
+
+    /// As [`Reader::direct_holders`].
+    pub(crate) fn direct_holders(
+        &self,
+        privileges: PrivilegeSet,
+        during: Interval,
+    ) -> Result<Arc<Candidates>, QueryError> {
+        let weight = |found: &Arc<Candidates>| (found.sure.len() + found.maybe.len()) as usize / 64;
+        let read = || self.reader.direct_holders(privileges, during).map(Arc::new);
+        self.direct.get((privileges, during), weight, read)
     }
 
     /// Whether groups or denials may decide about an identity.

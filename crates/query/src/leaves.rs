@@ -27,8 +27,7 @@ impl Leaf for Exists {
 
     fn bounds(&self, known: &Known, scope: &RoaringBitmap) -> Result<Candidates, QueryError> {
         if known.stated_block(self.kind, 0)?.is_some() {
-            let sure = known.surely_stated_of(self.kind, scope, self.t)?;
-            return Ok(Candidates { maybe: scope - &sure, sure });
+            return known.existing_of(self.kind, scope, self.t, self.include_deleted);
         }
         let found = known.reader().existing(self.kind, self.t)?;
         Ok(if self.include_deleted {
@@ -43,13 +42,16 @@ impl Leaf for Exists {
     }
 
     fn solve(&self, known: &Known, scope: &RoaringBitmap) -> Result<RoaringBitmap, QueryError> {
-        // Of more, bounds have asked already; these may be discovered alone, and who holds something was.
-        let found = if scope.len() <= known.tuning.few {
-            known.surely_stated_of(self.kind, scope, self.t)?
+        let Candidates { sure, maybe } = if scope.len() <= known.tuning.few {
+            known.existing_of(self.kind, scope, self.t, self.include_deleted)?
+        } else if scope.len() < known.tuning.many {
+            all_may(scope) // bounds have asked already
         } else {
-            known.reader().existing(self.kind, self.t)?.sure & scope
+            // These may be discovered alone, and who holds something was.
+            let sure = known.reader().existing(self.kind, self.t)?.sure & scope;
+            Candidates { maybe: scope - &sure, sure }
         };
-        Ok(one_by_one(known, &(scope - &found), |ordinal| self.matches(known, ordinal))? | found)
+        Ok(one_by_one(known, &maybe, |ordinal| self.matches(known, ordinal))? | sure)
     }
 }
 

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use asof_model::{Duration, Instant, Interval, NodeKind};
-use asof_temporal::{Dense, Stated};
+use asof_temporal::{Dense, Spell, Stated};
 use roaring::RoaringBitmap;
 
-use crate::{BLOCK, Known, QueryError};
+use crate::plan::all_may;
+use crate::{BLOCK, Candidates, Known, QueryError};
 
 /// Secrets by when they die.
 #[derive(Debug, Default)]
@@ -25,36 +26,62 @@ pub(crate) fn counts_from(dies: Instant, grace: Duration) -> Instant {
 }
 
 impl Known {
-    /// Those of a scope of which what is kept of their blocks says that they are stated at T and never deleted; of the others only
-    /// a closer look tells.
-    pub(crate) fn surely_stated_of(
+    /// Those of a scope that exist at T (or are deleted then, where that is asked for), as what is kept of their blocks tells; of
+    /// the others only a closer look does.
+    pub(crate) fn existing_of(
         &self,
         kind: NodeKind,
         scope: &RoaringBitmap,
         t: Instant,
-    ) -> Result<RoaringBitmap, QueryError> {
-        let Some(ended) = self.ended(kind)? else { return Ok(RoaringBitmap::new()) };
-        let mut sure = Dense::default();
+        include_deleted: bool,
+    ) -> Result<Candidates, QueryError> {
+        /// So many of a block are looked up by themselves.
+        const FEW: u64 = 32;
+        let Some(ended) = self.ended(kind)? else { return Ok(all_may(scope)) };
+        // Nearly all are stated at T and never deleted: the others are gathered.
+        let [mut open, mut there, mut gone] = [const { Dense::EMPTY }; 3];
         let mut rest = scope.iter();
         while let Some(first) = rest.next() {
             let number = first / BLOCK;
-            let ordinals = number * BLOCK..=number * BLOCK + (BLOCK - 1);
+            let start = number * BLOCK;
+            let ordinals = start..=start + (BLOCK - 1);
             rest.advance_to(ordinals.end().saturating_add(1));
             self.reader().check()?;
-            let Some(block) = self.stated_block(kind, number)? else { continue };
-            if let Some(places) = block.all_but(t, self.size()) {
-                sure.fill(ordinals.clone());
-                for place in places {
-                    sure.remove(ordinals.start() + place);
+            let Some(block) = self.stated_block(kind, number)? else {
+                open.fill(ordinals);
+                continue;
+            };
+            let mut put = |ordinal: u32, spell: Spell| {
+                if spell.to <= t && !include_deleted {
+                    gone.insert(ordinal);
+                } else if spell.from <= t {
+                    there.insert(ordinal);
                 }
-            } else {
-                let stated = |one: &u32| self.stated_in(Some(&block), *one, t);
-                for one in scope.range(ordinals).filter(stated) {
-                    sure.insert(one);
+            };
+            let here = scope.range_cardinality(ordinals.clone());
+            if here <= FEW {
+                for one in scope.range(ordinals) {
+                    if let Some(spell) = block.spell(one - start, self.size()) {
+                        put(one, spell);
+                    } else if !self.stated_in(Some(&block), one, t) {
+                        open.insert(one);
+                    }
+                }
+                continue;
+            }
+            block.spells(self.size()).for_each(|(place, spell)| put(start + place, spell));
+            match block.all_but(t, self.size()) {
+                Some(places) if places.len() as u64 <= here => {
+                    places.for_each(|place| open.insert(start + place));
+                }
+                _ => {
+                    let not = |one: &u32| !self.stated_in(Some(&block), *one, t);
+                    scope.range(ordinals).filter(not).for_each(|one| open.insert(one));
                 }
             }
         }
-        Ok((sure.set() & scope) - &**ended)
+        let sure = (scope - &**ended - open.set()) | (there.set() & scope);
+        Ok(Candidates { maybe: scope - &sure - gone.set(), sure })
     }
 
     /// Since when the nodes of a block are stated, where that is kept.

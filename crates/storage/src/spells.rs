@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use asof_model::{Instant, Interval, NodeKind, Said, SecretState, State, Statement, StatementOp, Timeline};
-use asof_temporal::{Deaths, Postings, Stated, Terms, normalise};
+use asof_temporal::{Deaths, Postings, Spell, Stated, Terms, normalise};
 use foldhash::fast::FixedState;
 
 use crate::db::Family;
@@ -28,9 +28,12 @@ impl Store {
     /// last of the records that say so; FOREVER where none do.
     pub fn stated_since(&self, kind: NodeKind, block: u32) -> Result<Arc<Stated>, StorageError> {
         let entry = self.kept.get(KeptKey::Stated(kind, block), || {
-            let never = (Instant::FOREVER, u64::MAX);
-            let each = self.of_block((kind, block), never, |statements| Ok(stated_from(statements)))?;
-            Ok::<_, StorageError>(Entry::Stated(Arc::new(Stated::of(each))))
+            let never = ((Instant::FOREVER, u64::MAX), None);
+            let of_node = |statements: &[Statement]| Ok((stated_from(statements), spell_of(statements)));
+            let each = self.of_block((kind, block), never, of_node)?;
+            let spells = (0..).zip(&each).filter_map(|(place, of)| Some((place, of.1?))).collect();
+            let since = each.into_iter().map(|of| of.0).collect();
+            Ok::<_, StorageError>(Entry::Stated(Arc::new(Stated::of(since, spells))))
         })?;
         let Entry::Stated(found) = entry else { return Err(other_kept()) };
         Ok(found)
@@ -166,6 +169,24 @@ fn stated_from(statements: &[Statement]) -> Since {
     (since, index)
 }
 
+/// Of statements of which some is no PUT: when they come to a value first, and *deleted* after it or never; `None` where it is
+/// not so simple.
+fn spell_of(statements: &[Statement]) -> Option<Spell> {
+    if statements.iter().all(|each| matches!(each.op, StatementOp::Put(_))) {
+        return None;
+    }
+    let (mut from, mut to) = (None, Instant::FOREVER);
+    for piece in Timeline::resolve(statements).pieces() {
+        match piece.state {
+            State::Value(_) if to == Instant::FOREVER => from = from.or(Some(piece.from)),
+            State::Deleted if from.is_some() => to = to.min(piece.from),
+            _ => return None,
+        }
+    }
+    let last = statements.iter().map(|each| each.index).max()?;
+    Some(Spell { from: from?, to, last })
+}
+
 /// From when on it is dead for good, where before it never is; FOREVER where it never is at all.
 fn death_of(timeline: &Timeline) -> Option<Instant> {
     let mut dead = Vec::new();
@@ -226,6 +247,24 @@ mod tests {
         let later = [said(7, 5, None, active()), said(8, 6, None, active())];
         assert_eq!(stated_from(&later), (at(5), 7));
         assert_eq!(stated_from(&[said(7, 5, Some(9), active())]).0, Instant::FOREVER);
+    }
+
+    #[test]
+    fn who_is_deleted_once_has_a_spell() {
+        let (active, at) = (|| put(SecretState::Active, None), Instant::from_nanos);
+        let ends = |index, from, op| said(index, from, None, op);
+        let deleted = [said(1, 5, None, active()), ends(2, 7, StatementOp::Delete)];
+        assert_eq!(spell_of(&deleted), Some(Spell { from: at(5), to: at(7), last: 2 }));
+        assert_eq!(spell_of(&deleted[..1]), None);
+        assert_eq!(spell_of(&deleted[1..]), None);
+        let again = [&deleted[..], &[said(3, 9, None, active())]].concat();
+        assert_eq!(spell_of(&again), None);
+        let mut other = said(3, 6, None, active());
+        other.source = 9;
+        let by_another = [said(1, 5, None, active()), other, ends(4, 7, StatementOp::End)];
+        assert_eq!(spell_of(&by_another), Some(Spell { from: at(5), to: Instant::FOREVER, last: 4 }));
+        let later = [said(1, 5, Some(6), active()), ends(2, 7, StatementOp::Delete)];
+        assert_eq!(spell_of(&later), None);
     }
 
     #[test]
