@@ -34,6 +34,8 @@ pub(crate) enum KeptKey {
     Edges(EdgeKind, bool, NodeKey),
     /// Statements on a key.
     History(TimelineKey),
+    /// The ordinal of an id, by its fingerprint. It never changes.
+    Id(Space, [u8; 16]),
     /// A name by ordinal. It never changes.
     Name(Space, u32),
     /// The moments at which a node was found to be discovered.
@@ -82,6 +84,8 @@ pub(crate) enum Entry {
     Edges(Arc<EdgeList>),
     History(Arc<History>),
     Name(u64, Arc<str>),
+    /// With its appearance.
+    Ordinal(u32, u64),
     Discovered(Arc<[(u64, Instant)]>),
     /// With the start of the one after it, when it was read.
     Segment(Arc<Segment>, Option<Instant>),
@@ -113,7 +117,7 @@ impl Entry {
                 Self::Discovered(rows) => size_of_val(&**rows),
                 Self::Segment(segment, _) => segment.bytes(),
                 Self::Set(set) => set.serialized_size(),
-                Self::Count(..) | Self::Root(..) => 0,
+                Self::Count(..) | Self::Ordinal(..) | Self::Root(..) => 0,
                 Self::Entitlements(found) | Self::Matching(_, found) => size_of_val(&**found),
                 Self::Globs(globs) => {
                     globs.iter().map(|(glob, found)| OVERHEAD_BYTES + glob.len() + 16 * found.len()).sum()

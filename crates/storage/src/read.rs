@@ -98,9 +98,18 @@ impl Store {
 
     /// The ordinal of an id and its appearance (ledger index times 8, and the place in that record).
     pub fn lookup(&self, space: Space, id: &[u8]) -> Result<Option<(u32, u64)>, StorageError> {
-        let Some(value) = self.db.get(Family::Ids, &keys::id(space, id))? else { return Ok(None) };
-        let ordinal = Decoder::new("ordinal", &value).u32()?;
-        Ok(Some((ordinal, self.name(space, ordinal)?.0)))
+        // An id that there is keeps its ordinal for ever; one that there is not may come.
+        let read = || {
+            let value = self.db.get(Family::Ids, &keys::id(space, id)).map_err(Some)?.ok_or(None)?;
+            let ordinal = Decoder::new("ordinal", &value).u32().map_err(|error| Some(error.into()))?;
+            Ok(Entry::Ordinal(ordinal, self.name(space, ordinal).map_err(Some)?.0))
+        };
+        match self.kept.get(KeptKey::Id(space, views::fingerprint(id)), read) {
+            Ok(Entry::Ordinal(ordinal, appearance)) => Ok(Some((ordinal, appearance))),
+            Ok(_) => Err(other_kept()),
+            Err(None) => Ok(None),
+            Err(Some(error)) => Err(error),
+        }
     }
 
     /// The appearance and the bytes of an id.

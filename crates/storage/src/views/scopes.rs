@@ -35,8 +35,8 @@ impl View for Scopes {
 }
 
 /// The first 16 bytes of a SHA-256.
-pub(crate) fn fingerprint(text: &str) -> [u8; 16] {
-    let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+pub(crate) fn fingerprint(of: impl AsRef<[u8]>) -> [u8; 16] {
+    let digest: [u8; 32] = Sha256::digest(of).into();
     digest.first_chunk().copied().unwrap_or_default()
 }
 
