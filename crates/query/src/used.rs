@@ -300,12 +300,14 @@ impl Watch for UsedDead {
         if role != Role::Secret || self.window.to == Instant::FOREVER {
             return Ok(None);
         }
+        let Some(used) = known.secrets_in_use(self.window)? else { return Ok(None) };
+        let used = scope & &*used;
         let last = Instant::from_nanos(self.window.to.nanos().saturating_sub(1));
         // Those that are dead at the end have been so from some moment on; of others only a closer look tells.
         let Dying { before, mut within, open: unknown } = if self.survivors {
-            Dying { open: scope.clone(), ..Dying::default() }
+            Dying { open: used, ..Dying::default() }
         } else {
-            known.dying(scope, self.window, self.grace)?
+            known.dying(&used, self.window, self.grace)?
         };
         let mut open = RoaringBitmap::new();
         for ordinal in unknown {
@@ -324,16 +326,9 @@ impl Watch for UsedDead {
                 open.insert(ordinal);
             }
         }
-        let Some(used) = known.secrets_in_use(self.window)? else { return Ok(None) };
         // Of those that were dead all along, any use counts.
-        let mut found = before & &*used;
-        within.retain(|each| {
-            let is_used = used.contains(each.0);
-            if is_used && each.1 == self.window.from {
-                found.insert(each.0);
-            }
-            is_used && each.1 != self.window.from
-        });
+        let mut found = before;
+        found.extend(within.extract_if(.., |each| each.1 == self.window.from).map(|each| each.0));
         let later = known.reader().secrets_used_from(&within, self.classes(), self.window.to)?;
         let Some(later) = later else { return Ok(None) };
         found |= later;

@@ -1,7 +1,6 @@
 //! Who was seen: sets of identities and secrets by what their events were.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -15,7 +14,7 @@ use crate::error::StorageError;
 use crate::events::Wanted;
 use crate::parts::Part;
 use crate::store::Store;
-use crate::views::{class, head_class, interval_of, secret_class};
+use crate::views::{class, day_of, head_class, interval_of, secret_class};
 use crate::work::Of;
 
 /// Of the store that was opened as this: several days, by the first of them.
@@ -32,6 +31,9 @@ impl Weighter<JoinedKey, Joined> for JoinedBytes {
         joined.of.weight()
     }
 }
+
+/// A day, a secret, and a moment on that day.
+type Since = (u32, u32, Instant);
 
 /// Who was seen in a part.
 enum Seen {
@@ -262,65 +264,67 @@ impl Store {
         to: Instant,
         size: u64,
     ) -> Result<RoaringBitmap, StorageError> {
-        let mut found = Vec::new();
-        let mut by_moment: Vec<(Instant, u32)> = from.iter().map(|(secret, from)| (*from, *secret)).collect();
-        by_moment.sort_unstable();
-        let Some(first) = by_moment.first().map(|each| each.0) else { return Ok(RoaringBitmap::new()) };
+        let day = |from: &Instant| day_of(from.nanos().max(0));
+        let mut by_day: Vec<Since> = from.iter().map(|(secret, from)| (day(from), *secret, *from)).collect();
+        by_day.sort_unstable();
+        let Some(first) = by_day.first() else { return Ok(RoaringBitmap::new()) };
+        let first = interval_of(first.0).from;
         // The latest day first: of those from a moment before it on, all that are seen on it are seen.
-        let (mut left, mut later) = (&*by_moment, RoaringBitmap::new());
+        let (mut found, mut later, mut left) = (RoaringBitmap::new(), RoaringBitmap::new(), &*by_day);
+        let secrets = |of: &[Since]| set(of.iter().map(|each| each.1).collect());
         for day in self.days(first, to).into_iter().rev() {
-            let Interval { from: start, to: end } = interval_of(day);
-            let (before, here) = left.split_at(left.partition_point(|each| each.0 < start));
+            let (before, here) = left.split_at(left.partition_point(|each| each.0 < day));
             left = before;
-            let mut open = BTreeMap::new();
-            for (from, secret) in here {
-                if later.contains(*secret) {
-                    found.push(*secret);
-                } else if *from < end {
-                    open.insert(*secret, *from);
-                }
-            }
-            self.secrets_seen_on(day, &open, wanted, to, size, &mut found)?;
+            found |= secrets(here) & &later;
+            let of_day = &here[..here.partition_point(|each| each.0 == day)];
+            found |= self.secrets_seen_on(day, of_day, &(secrets(of_day) - &later), wanted, to, size)?;
             if left.is_empty() {
                 break;
             }
+            let Interval { from: start, to: end } = interval_of(day);
             later |= self.seen(true, wanted, Interval { from: start, to: end.min(to) }, size)?;
         }
-        found.extend(left.iter().map(|each| each.1).filter(|secret| later.contains(*secret)));
-        Ok(set(found))
+        found |= secrets(left) & later;
+        Ok(found)
     }
 
-    /// The same of secrets with moments on one day.
+    /// The same of secrets with moments on one day, of which only some are asked about.
     fn secrets_seen_on(
         &self,
         day: u32,
-        from: &BTreeMap<u32, Instant>,
+        from: &[Since],
+        secrets: &RoaringBitmap,
         wanted: &Wanted,
         to: Instant,
         size: u64,
-        found: &mut Vec<u32>,
-    ) -> Result<(), StorageError> {
-        let Some(first) = from.values().min() else { return Ok(()) };
-        let secrets: RoaringBitmap = from.keys().collect();
+    ) -> Result<RoaringBitmap, StorageError> {
+        let first = from.iter().map(|each| each.2).min();
+        let Some(during) = first.and_then(|first| Interval::new(first, to)).filter(|_| !secrets.is_empty())
+        else {
+            return Ok(RoaringBitmap::new());
+        };
         let parts = self.parts.of_day(day, |part| {
             let mut here = RoaringBitmap::new();
-            if !part.meets(Interval { from: *first, to }, size) {
+            if !part.meets(during, size) {
                 return Ok(Some((here, Vec::new())));
             }
             let Some(head) = self.parts.head(&self.db, part.id)? else { return Ok(None) };
             for (_, set) in head.secrets.iter().filter(|(of, _)| wanted.has_outcome(**of)) {
                 self.work.add(Of::Bitmaps, 1);
-                here |= &secrets & set;
+                here |= secrets & set;
             }
             let blocks = if here.is_empty() { Some(Vec::new()) } else { self.parts.pages(&self.db, part)? };
             Ok(blocks.map(|blocks| (here, blocks)))
         })?;
+        let mut found = Vec::new();
         for (here, blocks) in parts {
             self.work.add(Of::Blocks, blocks.len());
             let mut looked_at = 0;
             for block in blocks {
+                let mut rest = from;
                 for secret in shared(&here, block.by_secret().keys()) {
-                    let Some(from) = from.get(&secret) else { continue };
+                    rest = &rest[rest.partition_point(|each| each.1 < secret)..];
+                    let Some((.., from)) = rest.first() else { break };
                     let places = block.by_secret().of_key(secret);
                     // The latest first: it is the likeliest.
                     let used = places.iter().rev().map(|place| *place as usize).any(|place| {
@@ -336,7 +340,7 @@ impl Store {
             }
             self.work.add(Of::Events, looked_at);
         }
-        Ok(())
+        Ok(set(found))
     }
 }
 
