@@ -131,6 +131,9 @@ impl<'a> Cursor<'a> {
     fn of(block: &'a Block, scan: &EventScan, work: &'a Counters) -> Self {
         let (from, to) = (scan.from.0.nanos(), scan.to.nanos());
         let places = match scan.axis {
+            Axis::Member(member, ordinal) if !block.names(member, ordinal) => {
+                return Self { block, places: None, start: 0, end: 0, looked_at: 0, work };
+            }
             Axis::All | Axis::Member(..) => {
                 let range = block.between(from, to);
                 return Self { block, places: None, start: range.start, end: range.end, looked_at: 0, work };

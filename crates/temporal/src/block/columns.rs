@@ -130,6 +130,14 @@ impl Ordinals {
         (0..self.len()).map(|place| self.at(place))
     }
 
+    /// Whether one of them is this.
+    pub fn contains(&self, ordinal: u32) -> bool {
+        match self {
+            Self::Whole(values) => values.contains(&ordinal),
+            Self::Byte { table, .. } | Self::Short { table, .. } => table.contains(&ordinal),
+        }
+    }
+
     /// How many different ones there are, at most.
     pub fn distinct_max(&self) -> usize {
         match self {

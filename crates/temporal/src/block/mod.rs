@@ -188,6 +188,12 @@ impl Block {
         if column.is_empty() { NONE } else { column.at(place) }
     }
 
+    /// Whether some event has this as a member; [`NONE`]: whether some event does not give it.
+    pub fn names(&self, member: Member, ordinal: u32) -> bool {
+        let column = &self.members[member as usize];
+        if column.is_empty() { ordinal == NONE } else { column.contains(ordinal) }
+    }
+
     /// The event at a place below [`Block::len`].
     pub fn row(&self, place: usize) -> Row {
         let mut members = [NONE; MEMBERS];

@@ -39,6 +39,26 @@ fn bytes_give_the_block_back() {
 }
 
 #[test]
+fn a_block_names_what_its_rows_do() {
+    let members = [Member::Actor, Member::Secret, Member::Workload, Member::Resource, Member::SourceIp];
+    for (seed, count) in (0..8).flat_map(|seed| [0, 1, 3, 700].map(|count| (seed, count))) {
+        let rows = draw(count, seed);
+        let block = Block::of(rows.clone());
+        for member in members {
+            for ordinal in (0..8).chain([NONE]) {
+                let named = rows.iter().any(|row| row.members[member as usize] == ordinal);
+                let nothing = rows.is_empty() && ordinal == NONE;
+                assert_eq!(
+                    block.names(member, ordinal),
+                    named || nothing,
+                    "{seed} {count} {member:?} {ordinal}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn groups_hold_what_the_rows_say() {
     for seed in 0..20 {
         let block = Block::of(draw(300, seed));
