@@ -12,6 +12,7 @@ use rocksdb::{
 };
 
 use crate::error::{StorageError, corrupt};
+use crate::fingerprints::{Fingerprint, Rows, Standing};
 use crate::keys;
 
 /// The column families. FORMAT.md describes each.
@@ -324,6 +325,8 @@ type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 pub(crate) struct Layer {
     /// By [`Family`] as a number.
     families: [Changes; FAMILIES],
+    /// Those of [`Family::EventIds`].
+    fingerprints: Rows,
     written: AtomicBool,
 }
 
@@ -349,6 +352,10 @@ impl Layer {
                 }
             }
         }
+        let family = db.family(Family::EventIds)?;
+        for (key, value) in self.fingerprints.rows() {
+            batch.put_cf(&family, key, value);
+        }
         db.write(batch)?;
         self.written.store(true, Ordering::Release);
         Ok(())
@@ -362,6 +369,8 @@ pub(crate) struct Pending<'a> {
     under: Vec<Arc<Layer>>,
     /// By [`Family`] as a number.
     families: [Changes; FAMILIES],
+    /// Those of [`Family::EventIds`].
+    fingerprints: Rows,
 }
 
 impl<'a> Pending<'a> {
@@ -371,11 +380,11 @@ impl<'a> Pending<'a> {
 
     /// On top of what is on its way to the disk, the oldest first.
     pub fn over(db: &'a Db, under: Vec<Arc<Layer>>) -> Self {
-        Self { db, under, families: Default::default() }
+        Self { db, under, families: Default::default(), fingerprints: Rows::default() }
     }
 
     pub fn is_empty(&self) -> bool {
-        self.families.iter().all(BTreeMap::is_empty)
+        self.fingerprints.is_empty() && self.families.iter().all(BTreeMap::is_empty)
     }
 
     pub fn put(&mut self, family: Family, key: Vec<u8>, value: Vec<u8>) {
@@ -409,17 +418,27 @@ impl<'a> Pending<'a> {
         }
     }
 
-    /// The values of many keys, in their order: fastest where they ascend.
-    pub fn get_many(&self, family: Family, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>, StorageError> {
-        let on_disk = self.db.get_many(family, keys)?;
-        if self.layers(family).next().is_none() {
-            return Ok(on_disk);
-        }
-        let rows = keys.iter().zip(on_disk).map(|(key, on_disk)| match self.change(family, key) {
-            Some(row) => row.clone(),
-            None => on_disk,
+    /// The records that stand with some fingerprints, in their order: fastest where they ascend.
+    pub fn standing(&self, of: &[Fingerprint]) -> Result<Vec<Option<Standing>>, StorageError> {
+        let keys: Vec<&[u8]> = of.iter().map(<[u8; 6]>::as_slice).collect();
+        let on_disk = self.db.get_many(Family::EventIds, &keys)?;
+        let layers: Vec<&Rows> = [&self.fingerprints]
+            .into_iter()
+            .chain(self.under.iter().rev().map(|layer| &layer.fingerprints))
+            .filter(|rows| !rows.is_empty())
+            .collect();
+        let rows = of.iter().zip(on_disk).map(|(fingerprint, on_disk)| {
+            match layers.iter().find_map(|rows| rows.get(fingerprint)) {
+                Some(standing) => Ok(Some(standing.clone())),
+                None => on_disk.map(|value| Standing::decode(&value)).transpose(),
+            }
         });
-        Ok(rows.collect())
+        rows.collect()
+    }
+
+    /// These are all the records that stand with a fingerprint.
+    pub fn stands(&mut self, fingerprint: Fingerprint, standing: Standing) {
+        self.fingerprints.put(fingerprint, standing);
     }
 
     /// The rows with the prefix, in order.
@@ -450,7 +469,8 @@ impl<'a> Pending<'a> {
 
     /// No more comes: what is to be written, and is read by whoever comes after it; and what it was on top of.
     pub fn seal(self) -> (Arc<Layer>, Vec<Arc<Layer>>) {
-        (Arc::new(Layer { families: self.families, written: AtomicBool::new(false) }), self.under)
+        let Self { under, families, fingerprints, .. } = self;
+        (Arc::new(Layer { families, fingerprints, written: AtomicBool::new(false) }), under)
     }
 
     /// Writes everything, atomically and synced.

@@ -9,6 +9,7 @@ mod days;
 mod db;
 mod error;
 mod events;
+mod fingerprints;
 mod firsts;
 mod kept;
 mod keys;

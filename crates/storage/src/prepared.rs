@@ -6,10 +6,11 @@ use asof_model::{Batch, RecordBody};
 use sha2::{Digest, Sha256};
 
 use crate::canonical;
+use crate::fingerprints::Fingerprint;
 use crate::names::OwnNames;
 use crate::store::Store;
 use crate::views::Ordinals;
-use crate::views::event_ids::{Fingerprint, fingerprint_of};
+use crate::views::event_ids::fingerprint_of;
 
 /// A batch with the canonical bytes of its records, and what they hash to.
 #[derive(Debug)]

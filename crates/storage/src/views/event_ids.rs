@@ -8,13 +8,11 @@ use foldhash::fast::FixedState;
 use sha2::{Digest, Sha256};
 
 use crate::canonical;
-use crate::codec::{Decoder, Encoder};
+use crate::codec::Encoder;
 use crate::db::{Family, Pending};
 use crate::error::{StorageError, corrupt};
+use crate::fingerprints::{Fingerprint, Standing};
 use crate::keys;
-
-/// The first bytes of the SHA-256 of what must be the same.
-pub(crate) type Fingerprint = [u8; 6];
 
 /// The fingerprint of (source, event_id), and of a fact's subject; `None`: it has no event_id.
 pub(crate) fn fingerprint_of(source: &str, body: &RecordBody) -> Option<Fingerprint> {
@@ -67,7 +65,7 @@ pub(crate) fn is_same(one: &RecordBody, other: &RecordBody) -> bool {
 }
 
 /// What is known by the fingerprints of a batch.
-pub(crate) struct Known(HashMap<Fingerprint, Vec<u64>, FixedState>);
+pub(crate) struct Known(HashMap<Fingerprint, Standing, FixedState>);
 
 impl Known {
     /// Reads all rows of these fingerprints at once.
@@ -78,14 +76,8 @@ impl Known {
         let mut keys: Vec<Fingerprint> = fingerprints.collect();
         keys.sort_unstable();
         keys.dedup();
-        let asked: Vec<&[u8]> = keys.iter().map(|key| key.as_slice()).collect();
-        let mut rows = HashMap::default();
-        for (key, value) in keys.iter().zip(pending.get_many(Family::EventIds, &asked)?) {
-            if let Some(value) = value {
-                rows.insert(*key, decode(&value)?);
-            }
-        }
-        Ok(Self(rows))
+        let found = keys.iter().zip(pending.standing(&keys)?);
+        Ok(Self(found.filter_map(|(key, standing)| Some((*key, standing?))).collect()))
     }
 
     /// The canonical body that stands under the event_id of a record of this source.
@@ -96,7 +88,7 @@ impl Known {
         body: &RecordBody,
         pending: &Pending<'_>,
     ) -> Result<Option<Vec<u8>>, StorageError> {
-        for index in self.0.get(fingerprint).into_iter().flatten() {
+        for index in self.0.get(fingerprint).map_or(&[][..], Standing::indices) {
             let bytes = pending.get(Family::Ledger, &keys::index(*index))?;
             let bytes = bytes.ok_or_else(|| corrupt("an event_id leads to no record"))?;
             let record = canonical::decode(*index, &bytes)?;
@@ -152,20 +144,8 @@ pub(crate) fn apply(new: NewIds, pending: &mut Pending<'_>) {
     found.sort_unstable();
     for same in found.chunk_by(|one, other| one.0 == other.0) {
         let Some((fingerprint, _)) = same.first() else { continue };
-        let before = new.known.0.get(fingerprint).into_iter().flatten().copied();
-        let mut value = Encoder::default();
-        for index in before.chain(same.iter().map(|each| each.1)) {
-            value.varint(index);
-        }
-        pending.put(Family::EventIds, fingerprint.to_vec(), value.0);
+        let before = new.known.0.get(fingerprint).map_or(&[][..], Standing::indices);
+        let indices = before.iter().copied().chain(same.iter().map(|each| each.1)).collect();
+        pending.stands(*fingerprint, Standing::of(indices));
     }
-}
-
-fn decode(value: &[u8]) -> Result<Vec<u64>, StorageError> {
-    let mut from = Decoder::new("records of a fingerprint", value);
-    let mut found = Vec::new();
-    while !from.rest().is_empty() {
-        found.push(from.varint()?);
-    }
-    Ok(found)
 }
