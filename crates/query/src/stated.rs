@@ -69,14 +69,20 @@ impl Known {
                 }
                 continue;
             }
-            block.spells(self.size()).for_each(|(place, spell)| put(start + place, spell));
+            for (place, spell) in block.spells(self.size()) {
+                put(start + place, spell);
+            }
             match block.all_but(t, self.size()) {
                 Some(places) if places.len() as u64 <= here => {
-                    places.for_each(|place| open.insert(start + place));
+                    for place in places {
+                        open.insert(start + place);
+                    }
                 }
                 _ => {
                     let not = |one: &u32| !self.stated_in(Some(&block), *one, t);
-                    scope.range(ordinals).filter(not).for_each(|one| open.insert(one));
+                    for one in scope.range(ordinals).filter(not) {
+                        open.insert(one);
+                    }
                 }
             }
         }

@@ -36,7 +36,9 @@ impl Standing {
 
     fn encode(&self) -> Vec<u8> {
         let mut value = Encoder::default();
-        self.indices().iter().for_each(|index| value.varint(*index));
+        for index in self.indices() {
+            value.varint(*index);
+        }
         value.0
     }
 

@@ -101,7 +101,7 @@ impl Store {
         // An id that there is keeps its ordinal for ever; one that there is not may come.
         let read = || {
             let value = self.db.get(Family::Ids, &keys::id(space, id)).map_err(Some)?.ok_or(None)?;
-            let ordinal = Decoder::new("ordinal", &value).u32().map_err(|error| Some(error.into()))?;
+            let ordinal = Decoder::new("ordinal", &value).u32().map_err(Some)?;
             Ok(Entry::Ordinal(ordinal, self.name(space, ordinal).map_err(Some)?.0))
         };
         match self.kept.get(KeptKey::Id(space, views::fingerprint(id)), read) {

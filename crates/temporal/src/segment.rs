@@ -45,7 +45,9 @@ impl Segment {
         // What is turned over twice is as it was.
         if flips.len() > FEW {
             let mut odd = Dense::default();
-            flips.iter().for_each(|flip| odd.toggle(flip.1));
+            for flip in flips {
+                odd.toggle(flip.1);
+            }
             return &self.base ^ odd.set();
         }
         let mut turned: Vec<u32> = flips.iter().map(|flip| flip.1).collect();
