@@ -37,6 +37,8 @@ impl Known {
     ) -> Result<Candidates, QueryError> {
         /// So many of a block are looked up by themselves.
         const FEW: u64 = 32;
+        /// So many places of a list are added in the time that one is looked up.
+        const AT_ONCE: u64 = 8;
         let Some(ended) = self.ended(kind)? else { return Ok(all_may(scope)) };
         // Nearly all are stated at T and never deleted: the others are gathered.
         let [mut open, mut there, mut gone] = [const { Dense::EMPTY }; 3];
@@ -73,7 +75,7 @@ impl Known {
                 put(start + place, spell);
             }
             match block.all_but(t, self.size()) {
-                Some(places) if places.len() as u64 <= here => {
+                Some(places) if places.len() as u64 <= here * AT_ONCE => {
                     for place in places {
                         open.insert(start + place);
                     }
@@ -140,7 +142,8 @@ impl Known {
             }
             open.extend(complex.iter().map(|place| start + place));
         }
-        within.retain(|each| scope.contains(each.0));
+        let wanted = Dense::of(scope);
+        within.retain(|each| wanted.contains(each.0));
         Ok(Dying { before: before.set() & scope, within, open: open & scope })
     }
 

@@ -54,6 +54,18 @@ impl Store {
         during: Interval,
         size: u64,
     ) -> Result<RoaringBitmap, StorageError> {
+        self.seen_sets(secrets, wanted, during, size, |sets| sets.union())
+    }
+
+    /// The same in several sets.
+    fn seen_sets<T>(
+        &self,
+        secrets: bool,
+        wanted: &Wanted,
+        during: Interval,
+        size: u64,
+        join: impl FnOnce(Vec<&RoaringBitmap>) -> T,
+    ) -> Result<T, StorageError> {
         let gathered = RefCell::default();
         let mut heads = Vec::new();
         let mut seen = |day, but: Option<&Sum<BlockHead>>| {
@@ -94,11 +106,12 @@ impl Store {
             };
             Some(if secrets { &head.secrets } else { &head.identities })
         });
-        let sets: Vec<&RoaringBitmap> =
+        let mut sets: Vec<&RoaringBitmap> =
             heads.flatten().filter(|(class, _)| of_class(**class)).map(|(_, set)| set).collect();
         self.work.add(Of::Bitmaps, sets.len());
         let gathered = gathered.into_inner().set();
-        Ok(sets.into_iter().chain([&gathered]).union())
+        sets.push(&gathered);
+        Ok(join(sets))
     }
 
     /// The heads of several days, put together.
@@ -282,7 +295,8 @@ impl Store {
                 break;
             }
             let Interval { from: start, to: end } = interval_of(day);
-            later |= self.seen(true, wanted, Interval { from: start, to: end.min(to) }, size)?;
+            let whole = Interval { from: start, to: end.min(to) };
+            self.seen_sets(true, wanted, whole, size, |sets| sets.into_iter().for_each(|set| later |= set))?;
         }
         found |= secrets(left) & later;
         Ok(found)
