@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use asof_engine::{Engine, EngineError, Options, Point, PointRequest};
-use asof_model::{Batch, Instant, NodeKind, Observation, Privilege};
+use asof_model::{
+    Batch, Fact, Instant, NodeKind, NodeRef, NodeValue, Observation, Op, Privilege, Subject, Value,
+};
 use asof_query::{IdentityOrder, IdentityWhere, QueryError};
 
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -54,6 +56,63 @@ async fn what_is_acknowledged_is_visible_and_survives_a_restart() {
         .unwrap();
     assert_eq!(found, (30, true), "those seen at 29 ns or before");
     assert_eq!(tenant.read(98, 10).await.unwrap().len(), 2);
+}
+
+/// When the nth of some identities comes to be, and when it is deleted.
+fn life(n: i64) -> (i64, Option<i64>) {
+    (10 + n % 3, (n % 3 == 1).then_some(20 + n % 4))
+}
+
+/// As few as are looked at one by one, more than that, and more than a block of them with a few of the next.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_exists_where_lives_begin_and_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Engine::open(options(folder.path())).await.unwrap();
+    for count in [10, 100, 1_040] {
+        let tenant = engine.tenant_or_create(&format!("t{count}")).await.unwrap();
+        let fact = |n: i64, op: Op, from: i64| Fact {
+            event_id: String::new(),
+            caused_by: String::new(),
+            until_next: false,
+            subject: Subject::Node(NodeRef { kind: NodeKind::Identity, id: format!("i{n}") }),
+            op,
+            valid_from: Instant::from_nanos(from),
+            valid_to: Instant::FOREVER,
+        };
+        let put = |n: i64| fact(n, Op::Put(Value::Node(NodeValue::default())), life(n).0);
+        let deleted = |n: i64| Some(fact(n, Op::Delete, life(n).1?));
+        let puts: Vec<Fact> = (0..count).map(put).collect();
+        let deletes: Vec<Fact> = (0..count).filter_map(deleted).collect();
+        let all = (puts.len() + deletes.len()) as u64;
+        for (batch_id, facts) in [("puts", puts), ("deletes", deletes)] {
+            let (source, batch_id) = ("s".to_owned(), batch_id.to_owned());
+            tenant.ingest(Batch { source, batch_id, facts, observations: vec![] }).await.unwrap();
+        }
+        let sizes = [0, 1, count as u64 / 2, count as u64, count as u64 + 1, all - 1, all];
+        let ask = move |session: std::sync::Arc<asof_engine::Session>| {
+            for (size, include_deleted) in sizes.into_iter().flat_map(|size| [(size, false), (size, true)]) {
+                let known = session.known(size).unwrap();
+                for t in 9..=24 {
+                    let (mut expected, mut index) = (Vec::new(), count as u64);
+                    for n in 0..count {
+                        let (from, to) = life(n);
+                        let told = to.is_some_and(|_| index < size);
+                        index += u64::from(to.is_some());
+                        let is_deleted = told && to.is_some_and(|to| to <= t);
+                        if (n as u64) < size && from <= t && (include_deleted || !is_deleted) {
+                            expected.push(n as u32);
+                        }
+                    }
+                    let (at, any) = (Instant::from_nanos(t), IdentityWhere::default());
+                    let found =
+                        known.identities(at, &any, include_deleted, IdentityOrder::Appearance).unwrap();
+                    let found: Vec<u32> = found.iter().map(|node| node.ordinal).collect();
+                    assert_eq!(found, expected, "{count} at {t}, knowing {size}, {include_deleted}");
+                }
+            }
+        };
+        tenant.run(DEADLINE, ask).await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
