@@ -73,6 +73,7 @@ fn lines(bench: &Bench, workload: Workload, name: &str) -> Result<(Vec<Line>, u6
     let feed = Feed::of(&corrections, Form::Packed, corrections_of(workload))?;
     feed::send(server.address(), TENANT, &feed)?;
     feed.remove()?;
+    server.rest()?;
     let client = Client::new(server.address(), TENANT);
     let asked =
         QUESTIONS.iter().map(|question| line(&client, question, &loaded.subjects, bench.rounds, known));

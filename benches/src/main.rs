@@ -205,6 +205,7 @@ fn ask(bench: &Bench, data: &Path, subjects: &Subjects) -> Result<(Vec<Measured>
     let started = Instant::now();
     let server = Server::start(&bench.asof, data)?;
     println!("Start on this folder: {:.0} ms.", started.elapsed().as_secs_f64() * 1e3);
+    println!("At rest after {:.0} s more.", server.rest()?.as_secs_f64());
     let stub = Stub::start()?;
     let client = Client::new(server.address(), TENANT);
     let floor = Client::new(stub.address(), TENANT);

@@ -53,8 +53,9 @@ pub struct Client {
 impl Client {
     pub fn new(server: &str, tenant: &str) -> Self {
         let patience = Duration::from_secs(120);
+        // A limit for the whole call would have a thread made for each request, to look up an address that is one already.
         let agent = ureq::Agent::config_builder()
-            .timeout_global(Some(patience))
+            .timeout_recv_response(Some(patience))
             .http_status_as_error(false)
             .build()
             .into();
@@ -176,7 +177,8 @@ impl Client {
         let started = Instant::now();
         let request = self.agent.post(&self.server).header(asof_grpc::TENANT_HEADER, &self.tenant);
         let mut response = request.send_json(body)?;
-        let answer = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_json()?;
+        let bytes = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec()?;
+        let answer = serde_json::from_slice(&bytes)?;
         let ms = started.elapsed().as_secs_f64() * 1e3;
         let mut timings = response.headers().get_all("server-timing").iter();
         let server_ms = timings.find_map(|timing| timing.to_str().ok()?.split("dur=").nth(1)?.parse().ok());

@@ -48,6 +48,7 @@ pub fn run(bench: &Bench, seconds: u64) -> Result<(), Failure> {
     let server = Server::start(&bench.asof, &data)?;
     let bodies = bodies(&loaded.subjects)?;
     let during = Duration::from_secs(seconds);
+    server.rest()?;
     // So that both halves find what is read kept in memory.
     asked(&server, &bodies, during.min(Duration::from_secs(5)))?;
     let idle = idle(&server, &bodies, during)?;

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use crate::Failure;
 
 const START_MAX: Duration = Duration::from_secs(120);
+/// What a load leaves to be put together takes seconds, or minutes where it was a hundred million records.
+const REST_MAX: Duration = Duration::from_secs(600);
 
 /// The binary, and what it is told beside where to listen and what to serve.
 #[derive(Debug, Clone)]
@@ -53,6 +55,24 @@ impl Server {
     /// Processor time so far, in seconds, of all its threads; 0 where the system does not tell.
     pub fn cpu_seconds(&self) -> f64 {
         cpu_seconds(&self.child.id().to_string())
+    }
+
+    /// Waits until it does next to nothing of itself (a fiftieth of one core, for a second), and says for how long: what a load
+    /// left to be put together in the background is part of the load, as the vacuum and the checkpoint of the others are.
+    pub fn rest(&self) -> Result<Duration, Failure> {
+        const LOOK: Duration = Duration::from_secs(1);
+        const LITTLE: f64 = 0.02;
+        let started = Instant::now();
+        let mut before = self.cpu_seconds();
+        while started.elapsed() < REST_MAX {
+            std::thread::sleep(LOOK);
+            let now = self.cpu_seconds();
+            if now - before <= LITTLE {
+                return Ok(started.elapsed());
+            }
+            before = now;
+        }
+        Err(format!("`asof serve` does not come to rest in {} s", REST_MAX.as_secs()).into())
     }
 
     /// Memory in use, in MB; 0 where the system does not tell.

@@ -32,7 +32,7 @@ fn rows(question: &Question, known: &Known, t: Instant, whole: bool) -> Rows {
     let omitted = |count: u64| Ok(vec![format!("omitted: {count}")]);
     match question {
         Question::Identities { filter, include_deleted, order } => {
-            ids(known, known.identities(t, filter, *include_deleted, *order)?)
+            ids(known, known.identities(t, filter, *include_deleted, *order)?.all())
         }
         Question::OmittedIdentities { filter } => omitted(known.omitted_identities(t, filter)?),
         Question::Trend { filter, during, every, include_deleted } => {
@@ -44,11 +44,11 @@ fn rows(question: &Question, known: &Known, t: Instant, whole: bool) -> Rows {
             Ok(values.into_iter().map(|(value, count)| facet_row(value.as_deref(), count)).collect())
         }
         Question::Secrets { filter, include_deleted } => {
-            ids(known, known.secrets(t, filter, *include_deleted)?)
+            ids(known, known.secrets(t, filter, *include_deleted)?.all())
         }
         Question::OmittedSecrets { filter } => omitted(known.omitted_secrets(t, filter)?),
         Question::Nodes { kind, filter, include_deleted } => {
-            ids(known, known.nodes(t, *kind, filter, *include_deleted)?)
+            ids(known, known.nodes(t, *kind, filter, *include_deleted)?.all())
         }
         Question::OmittedNodes { kind, filter } => omitted(known.omitted_nodes(t, *kind, filter)?),
         Question::Changes { filter, during } => {

@@ -86,6 +86,7 @@ impl Cases<'_> {
     }
 
     fn time(&self, tenant: &str, bodies: &[Value]) -> Result<f64, Failure> {
+        self.server.rest()?;
         p50(&self.client(tenant).time_bodies(bodies, self.bench.rounds)?)
     }
 

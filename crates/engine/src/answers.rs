@@ -79,23 +79,19 @@ pub(crate) struct TenantAnswers {
 
 impl TenantAnswers {
     /// The answer to a question, if it is kept.
-    pub fn get<T: Copy + Send + Sync + 'static>(
-        &self,
-        question: [u8; 32],
-        point: Point,
-    ) -> Option<Arc<Vec<T>>> {
+    pub fn get<T: Send + Sync + 'static>(&self, question: [u8; 32], point: Point) -> Option<Arc<T>> {
         let kept = self.kept.get(&Key { opening: self.opening, question, point })?;
         kept.answer.downcast().ok()
     }
 
-    /// Keeps the answer to a question; others may go for it. Entries own nothing else, so their size is what they weigh.
-    pub fn put<T: Copy + Send + Sync + 'static>(
+    /// Keeps the answer to a question, which takes so many bytes; others may go for it.
+    pub fn put<T: Send + Sync + 'static>(
         &self,
         question: [u8; 32],
         point: Point,
-        answer: Arc<Vec<T>>,
+        answer: Arc<T>,
+        bytes: u64,
     ) {
-        let bytes = (answer.capacity() * size_of::<T>()) as u64;
         self.kept.insert(Key { opening: self.opening, question, point }, Kept { bytes, answer });
     }
 
@@ -120,16 +116,16 @@ mod tests {
     fn answers_are_kept_apart() {
         let answers = Answers::new(1 << 20).unwrap();
         let (one, other) = (answers.of_tenant(), answers.of_tenant());
-        one.put([1; 32], point(5), Arc::new(vec![1_u32, 2]));
-        assert_eq!(*one.get::<u32>([1; 32], point(5)).unwrap(), [1, 2]);
-        assert!(one.get::<u32>([2; 32], point(5)).is_none());
-        assert!(one.get::<u32>([1; 32], point(6)).is_none());
-        assert!(one.get::<u64>([1; 32], point(5)).is_none());
-        assert!(other.get::<u32>([1; 32], point(5)).is_none());
-        other.put([1; 32], point(5), Arc::new(vec![3_u32]));
+        one.put([1; 32], point(5), Arc::new(vec![1_u32, 2]), 8);
+        assert_eq!(*one.get::<Vec<u32>>([1; 32], point(5)).unwrap(), [1, 2]);
+        assert!(one.get::<Vec<u32>>([2; 32], point(5)).is_none());
+        assert!(one.get::<Vec<u32>>([1; 32], point(6)).is_none());
+        assert!(one.get::<Vec<u64>>([1; 32], point(5)).is_none());
+        assert!(other.get::<Vec<u32>>([1; 32], point(5)).is_none());
+        other.put([1; 32], point(5), Arc::new(vec![3_u32]), 4);
         one.forget();
-        assert!(one.get::<u32>([1; 32], point(5)).is_none());
-        assert!(other.get::<u32>([1; 32], point(5)).is_some());
+        assert!(one.get::<Vec<u32>>([1; 32], point(5)).is_none());
+        assert!(other.get::<Vec<u32>>([1; 32], point(5)).is_some());
     }
 
     #[test]
@@ -137,12 +133,12 @@ mod tests {
         let answers = Answers::new(1 << 20).unwrap();
         let tenant = answers.of_tenant();
         for size in 0..200 {
-            tenant.put([0; 32], point(size), Arc::new(vec![0_u8; 100_000]));
+            tenant.put([0; 32], point(size), Arc::new(vec![0_u8; 100_000]), 100_000);
             assert!(answers.kept.weight() <= 1 << 20);
         }
         assert!(answers.kept.weight() > 1 << 19);
-        tenant.put([0; 32], point(500), Arc::new(vec![0_u8; 2 << 20]));
+        tenant.put([0; 32], point(500), Arc::new(vec![0_u8; 2 << 20]), 2 << 20);
         assert!(answers.kept.weight() <= 1 << 20);
-        assert!(tenant.get::<u8>([0; 32], point(500)).is_none());
+        assert!(tenant.get::<Vec<u8>>([0; 32], point(500)).is_none());
     }
 }

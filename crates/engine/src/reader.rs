@@ -8,19 +8,16 @@ use asof_model::{
     Statement, Timeline,
 };
 use asof_query::{
-    BLOCK, Candidates, Classes, Direction, Edge, Entitlements, Event, EventAxis, EventRange, Key, Node,
-    QueryError, Reader, Recorded, Role, SourceDimension, Tally, Text, Use,
+    Candidates, Classes, Direction, Edge, Entitlements, Event, EventAxis, EventRange, Key, Node, QueryError,
+    Reader, Recorded, Role, SourceDimension, Tally, Text, Use,
 };
 use asof_storage::{
-    Axis, EventScan, Members, NodeKey, STATED_BLOCK, Space, StorageError, Store, StoredEvent, TimelineKey,
-    UsedWith, Wanted,
+    Axis, EventScan, Members, NodeKey, Space, StorageError, Store, StoredEvent, TimelineKey, UsedWith, Wanted,
 };
 use asof_temporal::{Deaths, EdgeList, Member, Stated, Terms};
 use roaring::RoaringBitmap;
 
 use crate::gate::Cancel;
-
-const _: () = assert!(STATED_BLOCK == BLOCK, "one block of nodes in storage and in questions");
 
 /// Reads at a ledger size. Memory of what was read is the query layer's.
 pub(crate) struct StoreReader {

@@ -94,22 +94,19 @@ impl Session {
 
     /// The whole answer to a question at a point, if it is still kept. The question is a digest of all that it says beside
     /// its point.
-    pub fn kept<T: Copy + Send + Sync + 'static>(
-        &self,
-        question: [u8; 32],
-        point: Point,
-    ) -> Option<Arc<Vec<T>>> {
+    pub fn kept<T: Send + Sync + 'static>(&self, question: [u8; 32], point: Point) -> Option<Arc<T>> {
         self.answers.get(question, point)
     }
 
-    /// Keeps a whole answer for later pages.
-    pub fn keep<T: Copy + Send + Sync + 'static>(
+    /// Keeps a whole answer of so many bytes for later pages.
+    pub fn keep<T: Send + Sync + 'static>(
         &self,
         question: [u8; 32],
         point: Point,
-        answer: Arc<Vec<T>>,
+        answer: Arc<T>,
+        bytes: usize,
     ) {
-        self.answers.put(question, point, answer);
+        self.answers.put(question, point, answer, bytes as u64);
     }
 
     /// The point that is asked for. Root fields that name none see the same one.

@@ -49,7 +49,7 @@ async fn what_is_acknowledged_is_visible_and_survives_a_restart() {
             let known = session.known(50).unwrap();
             let all = IdentityWhere::default();
             let at = Instant::from_nanos(29);
-            let nodes = known.identities(at, &all, false, IdentityOrder::Appearance).unwrap();
+            let nodes = known.identities(at, &all, false, IdentityOrder::Appearance).unwrap().all();
             (nodes.len(), nodes.iter().all(|node| node.kind == NodeKind::Identity))
         })
         .await
@@ -106,7 +106,7 @@ async fn who_exists_where_lives_begin_and_end() {
                     let (at, any) = (Instant::from_nanos(t), IdentityWhere::default());
                     let found =
                         known.identities(at, &any, include_deleted, IdentityOrder::Appearance).unwrap();
-                    let found: Vec<u32> = found.iter().map(|node| node.ordinal).collect();
+                    let found: Vec<u32> = found.into_ordinals().into_iter().collect();
                     assert_eq!(found, expected, "{count} at {t}, knowing {size}, {include_deleted}");
                 }
             }

@@ -24,38 +24,48 @@ pub async fn execute(tenant: Tenant, request: impl Into<Request>) -> Response {
 
 /// Answers a request from a tenant, within a deadline.
 pub async fn execute_within(tenant: Tenant, request: impl Into<Request>, deadline: Duration) -> Response {
+    written(tenant, request, deadline, |response| response).await
+}
+
+/// Answers a request from a tenant, within a deadline, and makes something of the response on the thread that made it: to write
+/// ten thousand entries takes as long as to find them, and what one thread made, another is slow to give back.
+pub async fn written<T: Send + 'static>(
+    tenant: Tenant,
+    request: impl Into<Request>,
+    deadline: Duration,
+    write: impl FnOnce(Response) -> T + Copy + Send + 'static,
+) -> T {
     let mut request = request.into();
     match operation(&mut request) {
         Ok(OperationType::Query) => {}
-        Ok(other) => return refuse(Failure::new(VALIDATION_FAILED, not_here(other))),
-        Err(error) => return Response::from_errors(vec![error]),
+        Ok(other) => return write(refuse(Failure::new(VALIDATION_FAILED, not_here(other)))),
+        Err(error) => return write(Response::from_errors(vec![error])),
     }
     let name = tenant.name().to_owned();
     let runtime = tokio::runtime::Handle::current();
     let answered = tenant.run(deadline, move |session| {
-        let mut response = small(&mut request, &session, &name, &runtime).unwrap_or_else(|| {
-            let request = request.data(Asked { session: Arc::clone(&session), tenant: name, made: None });
-            // Resolvers do not wait: this drives them on the thread that the gate gave.
-            runtime.block_on(SCHEMA.0.execute(request))
-        });
+        let mut response = answer(request, &session, &name, &runtime);
         settle(&mut response);
         replace(&mut response);
         // An entry of W3C Server Timing: a name and, in quotes, what it says.
         if let Ok(read) = format!("read;desc=\"{}\"", session.work()).parse() {
             response.http_headers.insert("server-timing", read);
         }
-        if is_request_error(&response) {
-            return response;
-        }
-        match snapshot(&session) {
-            Ok(snapshot) => {
-                response.extensions.insert("snapshot".to_owned(), snapshot);
+        if !is_request_error(&response) {
+            match snapshot(&session) {
+                Ok(snapshot) => {
+                    response.extensions.insert("snapshot".to_owned(), snapshot);
+                }
+                Err(failure) => response.errors.push(nowhere(failure)),
             }
-            Err(failure) => response.errors.push(nowhere(failure)),
         }
-        response
+        write(with_deadline(response, deadline))
     });
-    let mut response = answered.await.unwrap_or_else(refusal);
+    answered.await.unwrap_or_else(|error| write(with_deadline(refusal(error), deadline)))
+}
+
+/// Says in the errors that are about it what the deadline was.
+fn with_deadline(mut response: Response, deadline: Duration) -> Response {
     for error in &mut response.errors {
         let values = error.extensions.get_or_insert_default();
         if values.get("code") == Some(&Value::from(DEADLINE)) {
@@ -66,25 +76,27 @@ pub async fn execute_within(tenant: Tenant, request: impl Into<Request>, deadlin
     response
 }
 
-/// Answers what is surely small, without counting it; nothing where that is not so.
-fn small(
-    request: &mut Request,
+/// Answers without counting what is surely small, and all else with a count.
+fn answer(
+    mut request: Request,
     session: &Arc<Session>,
     name: &str,
     runtime: &tokio::runtime::Handle,
-) -> Option<Response> {
-    let document = request.parsed_query().ok()?.clone();
-    let mut once = Request::new("").variables(request.variables.clone());
-    once.operation_name.clone_from(&request.operation_name);
-    if !cost::is_small(&document, &once.variables) {
-        return None;
+) -> Response {
+    let asked = |made| Asked { session: Arc::clone(session), tenant: name.to_owned(), made };
+    let variables = request.variables.clone();
+    if request.parsed_query().is_ok_and(|document| cost::is_small(document, &variables)) {
+        let mut again = Request::new(request.query.clone()).variables(variables);
+        again.operation_name.clone_from(&request.operation_name);
+        let made = Arc::new(AtomicU64::new(0));
+        // Resolvers do not wait: this drives them on the thread that the gate gave.
+        let response = runtime.block_on(UNCOUNTED.0.execute(request.data(asked(Some(Arc::clone(&made))))));
+        if made.load(Ordering::Relaxed) <= limits::COUNTED_ENTRIES {
+            return response;
+        }
+        request = again;
     }
-    once.set_parsed_query(document);
-    let made = Arc::new(AtomicU64::new(0));
-    let asked =
-        Asked { session: Arc::clone(session), tenant: name.to_owned(), made: Some(Arc::clone(&made)) };
-    let response = runtime.block_on(UNCOUNTED.0.execute(once.data(asked)));
-    (made.load(Ordering::Relaxed) <= limits::COUNTED_ENTRIES).then_some(response)
+    runtime.block_on(SCHEMA.0.execute(request.data(asked(None))))
 }
 
 /// An answer that grew too large is none: its error stands in its place, once.

@@ -32,7 +32,7 @@ mod view;
 
 use async_graphql::{EmptyMutation, SDLExportOptions, SchemaBuilder};
 
-pub use execute::{execute, execute_within, is_request_error, refusal};
+pub use execute::{execute, execute_within, is_request_error, refusal, written};
 pub use limits::SLOW_AFTER;
 pub use operation::{OperationType, operation};
 pub use subscription::{Subscribed, Told, subscribe};

@@ -131,7 +131,7 @@ node!(
             let (on, effective) = (on.as_deref(), effective.unwrap_or(false));
             let find = |at: &Moment| {
                 let found = at.known.entitlements(at.at(), identity, privileges, on, effective)?;
-                Ok::<_, Failure>(found.into_iter().map(|grant| GrantEntry { identity, grant }).collect())
+                Ok::<Vec<_>, Failure>(found.into_iter().map(|grant| GrantEntry { identity, grant }).collect())
             };
             Ok(GrantConnection(paging.whole(moment, find)?))
         }

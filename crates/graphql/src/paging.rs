@@ -4,16 +4,64 @@
 //! a later page is a slice of it; one that is no longer kept is computed again. Lists of observations, which may be of any
 //! length, are read from the cursor's place on.
 
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use asof_engine::{Point, PointRequest, Session};
-use asof_query::{Event, EventList, QueryError};
+use asof_query::{Event, EventList, Node, Nodes, QueryError};
 use async_graphql::Context;
 
 use crate::asked::{Asked, Moment, how_many, point_request};
 use crate::cursor::{self, Cursor, List, Place, Seal};
 use crate::failure::{BAD_CURSOR, Failure, Under as _};
 use crate::input::At;
+
+/// An answer that is computed as a whole.
+pub(crate) trait Whole: Send + Sync + 'static {
+    /// What it is a list of.
+    type Entry;
+
+    fn len(&self) -> usize;
+
+    /// The entries at some places, all of which there are.
+    fn page(&self, places: Range<usize>) -> Vec<Self::Entry>;
+
+    /// Bytes of memory.
+    fn bytes(&self) -> usize;
+}
+
+impl Whole for Nodes {
+    type Entry = Node;
+
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn page(&self, places: Range<usize>) -> Vec<Node> {
+        self.page(places)
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes()
+    }
+}
+
+/// Entries own nothing else.
+impl<T: Copy + Send + Sync + 'static> Whole for Vec<T> {
+    type Entry = T;
+
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn page(&self, places: Range<usize>) -> Vec<T> {
+        self[places].to_vec()
+    }
+
+    fn bytes(&self) -> usize {
+        self.capacity() * size_of::<T>()
+    }
+}
 
 /// Which page of which list is asked for.
 pub(crate) struct Paging {
@@ -64,11 +112,11 @@ impl Paging {
     }
 
     /// The page of an answer that is computed as a whole.
-    pub(crate) fn whole<T: Copy + Send + Sync + 'static, E: Into<Failure>>(
+    pub(crate) fn whole<T: Whole, E: Into<Failure>>(
         self,
         moment: Moment,
-        find: impl FnOnce(&Moment) -> Result<Vec<T>, E>,
-    ) -> Result<Page<T>, Failure> {
+        find: impl FnOnce(&Moment) -> Result<T, E>,
+    ) -> Result<Page<T::Entry>, Failure> {
         let question = self.seal.question();
         let (all, is_kept) = match self.session.kept::<T>(question, moment.point) {
             Some(all) => (all, true),
@@ -83,9 +131,9 @@ impl Paging {
         let end = start.saturating_add(self.first).min(total);
         if !is_kept && end < total {
             // Nobody comes back for what is shown to its end.
-            self.session.keep(question, moment.point, Arc::clone(&all));
+            self.session.keep(question, moment.point, Arc::clone(&all), all.bytes());
         }
-        let entries = all[start..end].to_vec();
+        let entries = all.page(start..end);
         let places = (start as u64..end as u64).map(Place::Position).collect();
         self.page(moment, entries, places, end < total, Lazy::known(total as u64))
     }

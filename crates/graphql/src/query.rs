@@ -181,7 +181,7 @@ impl Query {
         let (filter, during) = (read(filter, "where")?.unwrap_or_default(), during.read().under("during")?);
         let find = |at: &Moment| {
             let found = at.known.changes(at.at(), &filter, &during)?;
-            Ok::<_, Failure>(found.into_iter().map(ChangeEntry::from).collect())
+            Ok::<Vec<_>, Failure>(found.into_iter().map(ChangeEntry::from).collect())
         };
         Ok(ChangeConnection(paging.whole(moment, find)?))
     }
@@ -321,7 +321,7 @@ impl Query {
         let filter = read(filter, "where")?.unwrap_or_default();
         let find = |at: &Moment| {
             let found = at.known.stated_coverages(at.at(), &filter)?;
-            Ok::<_, Failure>(found.into_iter().map(|stated| stated.ordinal).collect())
+            Ok::<Vec<_>, Failure>(found.into_iter().map(|stated| stated.ordinal).collect())
         };
         Ok(CoverageConnection(paging.whole(moment, find)?))
     }

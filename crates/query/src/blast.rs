@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use asof_model::{EdgeKind, Effect, Instant, NodeKind, PrivilegeSet, glob_matches, is_glob};
-use asof_temporal::{NONE, Stated};
+use asof_temporal::{BLOCK_NODES, NONE, Stated};
 use roaring::RoaringBitmap;
 
 use crate::limits::{HOPS_MAX, KEPT_MAX, MATCHED_MAX, within};
@@ -14,7 +14,7 @@ use crate::plan::check_at;
 use crate::span::whole;
 use crate::terms::TermsAt;
 use crate::walk::identity;
-use crate::{BLOCK, Direction, Key, Known, Node, QueryError, sets};
+use crate::{Direction, Key, Known, Node, QueryError, sets};
 
 /// The identities and existing resources reached, each with its distance; by distance, then first appearance.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -91,11 +91,12 @@ impl<'k> Resources<'k> {
     fn exists(&mut self, ordinal: u32) -> Result<bool, QueryError> {
         if self.looked.insert(ordinal) {
             let (known, node) = (self.known, Node { kind: NodeKind::Resource, ordinal });
-            let stated = match self.stated.entry(ordinal / BLOCK) {
+            let stated = match self.stated.entry(ordinal / BLOCK_NODES) {
                 Entry::Occupied(kept) => kept.into_mut(),
-                Entry::Vacant(none) => none.insert(known.stated_block(node.kind, ordinal / BLOCK)?),
+                Entry::Vacant(none) => none.insert(known.stated_block(node.kind, ordinal / BLOCK_NODES)?),
             };
-            let sure = known.stated_in(stated.as_deref(), ordinal, self.t) && !known.may_be_deleted(node)?;
+            let place = ordinal % BLOCK_NODES;
+            let sure = stated.as_ref().is_some_and(|block| block.holds(place, self.t, known.size()));
             if sure || known.exists(node, self.t)? {
                 self.existing.insert(ordinal);
             }

@@ -1,12 +1,13 @@
 //! Members of filters about a node's own state, its existence, and its neighbours.
 
 use asof_model::{EdgeKind, Instant, Interval, NodeKind, NodeValue, Said, SecretValue, State};
+use asof_temporal::BLOCK_NODES;
 use roaring::RoaringBitmap;
 
 use crate::plan::{Leaf, Plan, all_may, check_at, everything, one_by_one};
 use crate::secrets::said_of;
 use crate::span::whole;
-use crate::{AttributeMatch, BLOCK, Candidates, Direction, Key, Known, Node, QueryError, TextMatch};
+use crate::{AttributeMatch, Candidates, Direction, Key, Known, Node, QueryError, TextMatch};
 
 /// Exists at T; where asked for, or is deleted then.
 pub(crate) struct Exists {
@@ -189,7 +190,7 @@ impl Leaf for Stated<'_> {
             return Ok(all_may(scope));
         };
         let mut maybe = RoaringBitmap::new();
-        for block in first / BLOCK..=last / BLOCK {
+        for block in first / BLOCK_NODES..=last / BLOCK_NODES {
             known.reader().check()?;
             match known.reader().ever_said(self.kind, block, &said)? {
                 Some(ordinals) => maybe.extend(ordinals),

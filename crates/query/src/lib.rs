@@ -23,6 +23,7 @@ mod lists;
 mod memo;
 #[cfg(test)]
 mod memory;
+mod nodes;
 mod observed;
 mod on;
 mod paths;
@@ -56,6 +57,7 @@ pub use grants::Grant;
 pub use known::Known;
 pub use limits::{ENTRIES_MAX, FILTER_MEMBERS_MAX, HOPS_MAX, STEPS_MAX, Tuning};
 pub use lists::FacetBy;
+pub use nodes::Nodes;
 pub use paths::{Step, StepKind};
 pub use reader::*;
 pub use unused::{Told, Unused};

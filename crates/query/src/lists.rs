@@ -13,7 +13,8 @@ use crate::plan::{Plan, everything};
 use crate::span::whole;
 use crate::walk::identity;
 use crate::{
-    Direction, IdentityOrder, IdentityWhere, Key, Known, Node, NodeWhere, QueryError, SecretWhere, Window,
+    Direction, IdentityOrder, IdentityWhere, Key, Known, Node, NodeWhere, Nodes, QueryError, SecretWhere,
+    Window,
 };
 
 /// What identities are counted by.
@@ -43,21 +44,6 @@ pub(crate) fn steps(window: Interval, every: Duration) -> Result<Vec<Instant>, Q
     Ok((0..i128::from(count)).map(|step| Instant::from_nanos((start + step * every_nanos) as i64)).collect())
 }
 
-/// The nodes of some ordinals.
-fn listed(kind: NodeKind, ordinals: &RoaringBitmap) -> Vec<Node> {
-    /// One by one takes many times as long.
-    const AT_ONCE: usize = 256;
-    let mut nodes = Vec::with_capacity(ordinals.len() as usize);
-    let (mut left, mut some) = (ordinals.iter(), [0; AT_ONCE]);
-    loop {
-        let some = left.next_many(&mut some);
-        if some.is_empty() {
-            return nodes;
-        }
-        nodes.extend(some.iter().map(|ordinal| Node { kind, ordinal: *ordinal }));
-    }
-}
-
 impl Known {
     fn solved(&self, kind: NodeKind, plan: &Plan<'_>) -> Result<RoaringBitmap, QueryError> {
         plan.solve(self, &everything(self, kind)?)
@@ -81,10 +67,10 @@ impl Known {
         filter: &IdentityWhere,
         include_deleted: bool,
         order: IdentityOrder,
-    ) -> Result<Vec<Node>, QueryError> {
+    ) -> Result<Nodes, QueryError> {
         let found = self.matching(t, filter, include_deleted)?;
         match order {
-            IdentityOrder::Appearance => Ok(listed(NodeKind::Identity, &found)),
+            IdentityOrder::Appearance => Ok(Nodes::by_appearance(NodeKind::Identity, found)),
             IdentityOrder::Id => {
                 let mut named = Vec::with_capacity(found.len() as usize);
                 for ordinal in found {
@@ -92,7 +78,7 @@ impl Known {
                     named.push((self.id(identity(ordinal))?, ordinal));
                 }
                 named.sort_unstable();
-                Ok(named.into_iter().map(|(_, ordinal)| identity(ordinal)).collect())
+                Ok(Nodes::ranked(named.into_iter().map(|(_, ordinal)| identity(ordinal)).collect()))
             }
             IdentityOrder::LastUsed => {
                 let mut ranked = Vec::with_capacity(found.len() as usize);
@@ -101,7 +87,7 @@ impl Known {
                     ranked.push((Reverse(last.unwrap_or(Instant::BEGINNING)), ordinal));
                 }
                 ranked.sort_unstable();
-                Ok(ranked.into_iter().map(|(_, ordinal)| identity(ordinal)).collect())
+                Ok(Nodes::ranked(ranked.into_iter().map(|(_, ordinal)| identity(ordinal)).collect()))
             }
         }
     }
@@ -112,12 +98,12 @@ impl Known {
         t: Instant,
         filter: &SecretWhere,
         include_deleted: bool,
-    ) -> Result<Vec<Node>, QueryError> {
+    ) -> Result<Nodes, QueryError> {
         let kind = NodeKind::Secret;
         let mut planner = Planner::at(t);
         let filter = planner.secrets(filter)?;
         let found = self.solved(kind, &planner.listed(kind, include_deleted, filter))?;
-        Ok(listed(kind, &found))
+        Ok(Nodes::by_appearance(kind, found))
     }
 
     /// The nodes of a kind that exist at `t` (or are deleted then) and match, by first appearance.
@@ -127,11 +113,11 @@ impl Known {
         kind: NodeKind,
         filter: &NodeWhere,
         include_deleted: bool,
-    ) -> Result<Vec<Node>, QueryError> {
+    ) -> Result<Nodes, QueryError> {
         let mut planner = Planner::at(t);
         let filter = planner.nodes(kind, filter)?;
         let found = self.solved(kind, &planner.listed(kind, include_deleted, filter))?;
-        Ok(listed(kind, &found))
+        Ok(Nodes::by_appearance(kind, found))
     }
 
     fn omitted<'a>(

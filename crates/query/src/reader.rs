@@ -161,9 +161,6 @@ pub struct Candidates {
     pub maybe: RoaringBitmap,
 }
 
-/// How many nodes [`Reader::stated_since`] tells about at once.
-pub const BLOCK: u32 = 1 << 10;
-
 /// Reads at a fixed ledger size K. [`crate::Known`] keeps what it reads.
 pub trait Reader: Send + Sync {
     /// K.
@@ -230,14 +227,13 @@ pub trait Reader: Send + Sync {
         false
     }
 
-    /// From when on a node surely exists, and the index of the record that says so, for each of [`BLOCK`] nodes of a kind,
-    /// of those that are never *deleted*. `None`: nothing is kept that would tell.
+    /// Since when each of [`asof_temporal::BLOCK_NODES`] nodes of a kind is stated, and until when. `None`: nothing is kept that would tell.
     fn stated_since(&self, kind: NodeKind, block: u32) -> Result<Option<Arc<Stated>>, QueryError> {
         let _ = (kind, block);
         Ok(None)
     }
 
-    /// Nodes of a block of [`BLOCK`] of which some statement says one of these, and perhaps others. `None`: nothing is kept that
+    /// Nodes of a block of [`asof_temporal::BLOCK_NODES`] of which some statement says one of these, and perhaps others. `None`: nothing is kept that
     /// would tell.
     fn ever_said(
         &self,
@@ -249,14 +245,14 @@ pub trait Reader: Send + Sync {
         Ok(None)
     }
 
-    /// For each of [`BLOCK`] secrets: from when on it is dead for good, while before it never is, and the index of the last
+    /// For each of [`asof_temporal::BLOCK_NODES`] secrets: from when on it is dead for good, while before it never is, and the index of the last
     /// record on it. `None`: nothing is kept that would tell.
     fn deaths(&self, block: u32) -> Result<Option<Arc<Deaths>>, QueryError> {
         let _ = block;
         Ok(None)
     }
 
-    /// What each of [`BLOCK`] entitlements says whenever it says anything, where that is simple. `None`: nothing is kept that
+    /// What each of [`asof_temporal::BLOCK_NODES`] entitlements says whenever it says anything, where that is simple. `None`: nothing is kept that
     /// would tell.
     fn terms(&self, block: u32) -> Result<Option<Arc<[Terms]>>, QueryError> {
         let _ = block;

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use asof_model::{Duration, Instant, Interval, NodeKind};
-use asof_temporal::{Dense, Spell, Stated};
+use asof_temporal::{BLOCK_NODES, Dense, Standing, Stated};
 use roaring::RoaringBitmap;
 
-use crate::plan::all_may;
-use crate::{BLOCK, Candidates, Known, QueryError};
+use crate::{Candidates, Known, QueryError};
 
 /// Secrets by when they die.
 #[derive(Debug, Default)]
@@ -35,71 +34,26 @@ impl Known {
         t: Instant,
         include_deleted: bool,
     ) -> Result<Candidates, QueryError> {
-        /// So many of a block are looked up by themselves.
-        const FEW: u64 = 32;
-        /// So many places of a list are added in the time that one is looked up.
-        const AT_ONCE: u64 = 8;
-        let Some(ended) = self.ended(kind)? else { return Ok(all_may(scope)) };
-        // Nearly all are stated at T and never deleted: the others are gathered.
-        let [mut open, mut there, mut gone] = [const { Dense::EMPTY }; 3];
+        let [mut there, mut gone] = [const { Dense::EMPTY }; 2];
         let mut rest = scope.iter();
         while let Some(first) = rest.next() {
-            let number = first / BLOCK;
-            let start = number * BLOCK;
-            let ordinals = start..=start + (BLOCK - 1);
-            rest.advance_to(ordinals.end().saturating_add(1));
+            let number = first / BLOCK_NODES;
+            let start = number * BLOCK_NODES;
+            rest.advance_to(start.saturating_add(BLOCK_NODES));
             self.reader().check()?;
-            let Some(block) = self.stated_block(kind, number)? else {
-                open.fill(ordinals);
-                continue;
-            };
-            let mut put = |ordinal: u32, spell: Spell| {
-                if spell.to <= t && !include_deleted {
-                    gone.insert(ordinal);
-                } else if spell.from <= t {
-                    there.insert(ordinal);
-                }
-            };
-            let here = scope.range_cardinality(ordinals.clone());
-            if here <= FEW {
-                for one in scope.range(ordinals) {
-                    if let Some(spell) = block.spell(one - start, self.size()) {
-                        put(one, spell);
-                    } else if !self.stated_in(Some(&block), one, t) {
-                        open.insert(one);
-                    }
-                }
-                continue;
-            }
-            for (place, spell) in block.spells(self.size()) {
-                put(start + place, spell);
-            }
-            match block.all_but(t, self.size()) {
-                Some(places) if places.len() as u64 <= here * AT_ONCE => {
-                    for place in places {
-                        open.insert(start + place);
-                    }
-                }
-                _ => {
-                    let not = |one: &u32| !self.stated_in(Some(&block), *one, t);
-                    for one in scope.range(ordinals).filter(not) {
-                        open.insert(one);
-                    }
-                }
+            if let Some(block) = self.reader().stated_since(kind, number)? {
+                let Standing { stated, deleted } = block.at(t, self.size());
+                there.add(start, &stated);
+                if include_deleted { &mut there } else { &mut gone }.add(start, &deleted);
             }
         }
-        let sure = (scope - &**ended - open.set()) | (there.set() & scope);
+        let sure = there.set() & scope;
         Ok(Candidates { maybe: scope - &sure - gone.set(), sure })
     }
 
     /// Since when the nodes of a block are stated, where that is kept.
     pub(crate) fn stated_block(&self, kind: NodeKind, block: u32) -> Result<Option<Arc<Stated>>, QueryError> {
         self.stated.get((kind, block), |_| 0, || self.reader().stated_since(kind, block))
-    }
-
-    /// Whether a block says that a node of it is stated at T, unless it was ever deleted.
-    pub(crate) fn stated_in(&self, block: Option<&Stated>, ordinal: u32, t: Instant) -> bool {
-        block.is_some_and(|block| block.holds(ordinal % BLOCK, t, self.size()))
     }
 
     /// Which secrets of a scope die, as what is kept of their blocks tells.
@@ -113,9 +67,9 @@ impl Known {
         let (mut before, mut within, mut open) = (Dense::default(), Vec::new(), RoaringBitmap::new());
         let mut rest = scope.iter();
         while let Some(first) = rest.next() {
-            let number = first / BLOCK;
-            let start = number * BLOCK;
-            let ordinals = start..=start + (BLOCK - 1);
+            let number = first / BLOCK_NODES;
+            let start = number * BLOCK_NODES;
+            let ordinals = start..=start + (BLOCK_NODES - 1);
             rest.advance_to(ordinals.end().saturating_add(1));
             self.reader().check()?;
             let deaths = self.deaths.get(number, |_| 0, || self.reader().deaths(number))?;
@@ -125,7 +79,7 @@ impl Known {
             };
             let Some((latest, complex)) = deaths.all(self.size()) else {
                 for secret in scope.range(ordinals) {
-                    match deaths.of_place(secret % BLOCK, self.size()) {
+                    match deaths.of_place(secret % BLOCK_NODES, self.size()) {
                         None => drop(open.insert(secret)),
                         Some(dies) if counts(dies) <= window.from => before.insert(secret),
                         Some(dies) if dies < window.to => within.push((secret, counts(dies))),

@@ -4,10 +4,10 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use asof_model::Instant;
-use asof_temporal::Terms;
+use asof_temporal::{BLOCK_NODES, Terms};
 
 use crate::memo::Map;
-use crate::{BLOCK, Known, QueryError};
+use crate::{Known, QueryError};
 
 /// Blocks that are held on to; they are kept by the reader, too, as far as its memory goes.
 const BLOCKS_MAX: usize = 512;
@@ -29,14 +29,14 @@ impl<'k> TermsAt<'k> {
         if self.blocks.len() >= BLOCKS_MAX {
             self.blocks.clear();
         }
-        let block = match self.blocks.entry(entitlement / BLOCK) {
+        let block = match self.blocks.entry(entitlement / BLOCK_NODES) {
             Entry::Occupied(kept) => kept.into_mut(),
             Entry::Vacant(none) => {
                 self.known.reader().check()?;
-                none.insert(self.known.reader().terms(entitlement / BLOCK)?)
+                none.insert(self.known.reader().terms(entitlement / BLOCK_NODES)?)
             }
         };
-        let terms = block.as_ref().and_then(|terms| terms.get((entitlement % BLOCK) as usize)).copied();
+        let terms = block.as_ref().and_then(|terms| terms.get((entitlement % BLOCK_NODES) as usize)).copied();
         Ok(terms.filter(|terms| terms.hold(self.t, self.known.size())))
     }
 }

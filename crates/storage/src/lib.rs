@@ -44,7 +44,6 @@ pub use prepared::{Prepared, Preparer};
 pub use read::{CoverageName, LedgerEntry, Members};
 pub use reconcile::Reconciled;
 pub use sealed::Sealed;
-pub use spells::STATED_BLOCK;
 pub use store::{FORMAT_VERSION, Group, Receipt, Store, Writer};
 pub use uses::UsedWith;
 pub use work::Work;

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use asof_model::{
     EdgeKind, Instant, Interval, NodeKind, Privilege, PrivilegeSet, RecordBody, Statement, Subject, Timeline,
 };
-use asof_temporal::{EdgeList, End, Segment, some_value};
+use asof_temporal::{BLOCK_NODES, EdgeList, End, Segment, some_value};
 use roaring::RoaringBitmap;
 
 use crate::codec::Decoder;
@@ -17,7 +17,6 @@ use crate::kept::{Entitlements, Entry, Glob, Globs, History, KeptKey};
 use crate::keys::{self, NodeKey, Space, TimelineKey};
 use crate::ledger::{Header, LedgerReader};
 use crate::read::Members;
-use crate::spells::STATED_BLOCK;
 use crate::store::Store;
 use crate::views;
 use crate::work::Of;
@@ -38,13 +37,13 @@ pub(crate) fn touched(pending: &Pending<'_>) -> Result<Vec<KeptKey>, StorageErro
         let of = keys::statement_from(key)?.0;
         add(KeptKey::History(of));
         if let TimelineKey::Node(node) = of {
-            add(KeptKey::Stated(node.kind, node.ordinal / STATED_BLOCK));
-            add(KeptKey::Said(node.kind, node.ordinal / STATED_BLOCK));
+            add(KeptKey::Stated(node.kind, node.ordinal / BLOCK_NODES));
+            add(KeptKey::Said(node.kind, node.ordinal / BLOCK_NODES));
             if node.kind == NodeKind::Entitlement {
-                add(KeptKey::Terms(node.ordinal / STATED_BLOCK));
+                add(KeptKey::Terms(node.ordinal / BLOCK_NODES));
             }
             if node.kind == NodeKind::Secret {
-                add(KeptKey::Deaths(node.ordinal / STATED_BLOCK));
+                add(KeptKey::Deaths(node.ordinal / BLOCK_NODES));
             }
         }
     }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use asof_model::{Instant, Interval, NodeKind, Said, SecretState, State, Statement, StatementOp, Timeline};
-use asof_temporal::{Deaths, Postings, Spell, Stated, Terms, normalise};
+use asof_temporal::{BLOCK_NODES, Deaths, Ended, Postings, Spell, Stated, Terms, normalise};
 use foldhash::fast::FixedState;
 
 use crate::db::Family;
@@ -17,23 +17,20 @@ use crate::store::Store;
 use crate::views;
 use crate::work::Of;
 
-/// How many nodes are told about at once.
-pub const STATED_BLOCK: u32 = 1 << 10;
-
 /// From when on, and the index of the record from which on it is known.
 type Since = (Instant, u64);
 
 impl Store {
-    /// For each node of a block: from when on its state is a value for ever unless some statement on it is no PUT, and the
-    /// last of the records that say so; FOREVER where none do.
+    /// For each node of a block: from when on its state is a value for ever, and for how long where some statement on it is no
+    /// PUT.
     pub fn stated_since(&self, kind: NodeKind, block: u32) -> Result<Arc<Stated>, StorageError> {
         let entry = self.kept.get(KeptKey::Stated(kind, block), || {
             let never = ((Instant::FOREVER, u64::MAX), None);
-            let of_node = |statements: &[Statement]| Ok((stated_from(statements), spell_of(statements)));
+            let of_node = |statements: &[Statement]| Ok((stated_from(statements), ended_of(statements)));
             let each = self.of_block((kind, block), never, of_node)?;
-            let spells = (0..).zip(&each).filter_map(|(place, of)| Some((place, of.1?))).collect();
+            let ended = (0..).zip(&each).filter_map(|(place, of)| Some((place, of.1?))).collect();
             let since = each.into_iter().map(|of| of.0).collect();
-            Ok::<_, StorageError>(Entry::Stated(Arc::new(Stated::of(since, spells))))
+            Ok::<_, StorageError>(Entry::Stated(Arc::new(Stated::of(since, ended))))
         })?;
         let Entry::Stated(found) = entry else { return Err(other_kept()) };
         Ok(found)
@@ -51,7 +48,7 @@ impl Store {
         self.work.add(Of::Timelines, 1);
         let places = said.iter().flat_map(|said| postings.places(hash_of(said)));
         let mut found: Vec<u32> =
-            places.map(|place| block.saturating_mul(STATED_BLOCK) + u32::from(place)).collect();
+            places.map(|place| block.saturating_mul(BLOCK_NODES) + u32::from(place)).collect();
         found.sort_unstable();
         found.dedup();
         Ok(found)
@@ -100,11 +97,11 @@ impl Store {
         of_none: T,
         of_some: impl Fn(&[Statement]) -> Result<T, StorageError>,
     ) -> Result<Vec<T>, StorageError> {
-        let first = block.saturating_mul(STATED_BLOCK);
-        let mut found = vec![of_none; STATED_BLOCK as usize];
+        let first = block.saturating_mul(BLOCK_NODES);
+        let mut found = vec![of_none; BLOCK_NODES as usize];
         let key = |ordinal| keys::timeline(TimelineKey::Node(NodeKey { kind, ordinal }));
         let from = key(first);
-        let to = match first.checked_add(STATED_BLOCK) {
+        let to = match first.checked_add(BLOCK_NODES) {
             Some(ordinal) => Some(key(ordinal)),
             None => keys::after_prefix(from.get(..2).unwrap_or_default()),
         };
@@ -169,12 +166,15 @@ fn stated_from(statements: &[Statement]) -> Since {
     (since, index)
 }
 
-/// Of statements of which some is no PUT: when they come to a value first, and *deleted* after it or never; `None` where it is
-/// not so simple.
+/// Of statements of which some is no PUT.
+fn ended_of(statements: &[Statement]) -> Option<Ended> {
+    let ends = statements.iter().filter(|each| !matches!(each.op, StatementOp::Put(_)));
+    let first = ends.map(|each| each.index).min()?;
+    Some(Ended { first, spell: spell_of(statements) })
+}
+
+/// When statements come to a value first, and *deleted* after it or never; `None` where it is not so simple.
 fn spell_of(statements: &[Statement]) -> Option<Spell> {
-    if statements.iter().all(|each| matches!(each.op, StatementOp::Put(_))) {
-        return None;
-    }
     let (mut from, mut to) = (None, Instant::FOREVER);
     for piece in Timeline::resolve(statements).pieces() {
         match piece.state {
@@ -254,8 +254,9 @@ mod tests {
         let (active, at) = (|| put(SecretState::Active, None), Instant::from_nanos);
         let ends = |index, from, op| said(index, from, None, op);
         let deleted = [said(1, 5, None, active()), ends(2, 7, StatementOp::Delete)];
-        assert_eq!(spell_of(&deleted), Some(Spell { from: at(5), to: at(7), last: 2 }));
-        assert_eq!(spell_of(&deleted[..1]), None);
+        let spell = Some(Spell { from: at(5), to: at(7), last: 2 });
+        assert_eq!(ended_of(&deleted), Some(Ended { first: 2, spell }));
+        assert_eq!(ended_of(&deleted[..1]), None);
         assert_eq!(spell_of(&deleted[1..]), None);
         let again = [&deleted[..], &[said(3, 9, None, active())]].concat();
         assert_eq!(spell_of(&again), None);
@@ -264,7 +265,7 @@ mod tests {
         let by_another = [said(1, 5, None, active()), other, ends(4, 7, StatementOp::End)];
         assert_eq!(spell_of(&by_another), Some(Spell { from: at(5), to: Instant::FOREVER, last: 4 }));
         let later = [said(1, 5, Some(6), active()), ends(2, 7, StatementOp::Delete)];
-        assert_eq!(spell_of(&later), None);
+        assert_eq!(ended_of(&later), Some(Ended { first: 2, spell: None }));
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! Sets that are gathered without order.
 
-use std::ops::RangeInclusive;
-
 use roaring::RoaringBitmap;
 
 /// A bit for each ordinal up to the greatest: for sets that hold a good part of them.
@@ -48,13 +46,16 @@ impl Dense {
         self.0.get(ordinal as usize / 64).is_some_and(|word| word >> (ordinal % 64) & 1 == 1)
     }
 
-    /// Adds all of some: from the first of a word to the last of one.
-    pub fn fill(&mut self, ordinals: RangeInclusive<u32>) {
-        let (first, last) = (*ordinals.start() as usize / 64, *ordinals.end() as usize / 64);
-        if last >= self.0.len() {
-            self.0.resize((last + 1 + last / 2).min(Self::WORDS_MAX), 0);
+    /// Adds those whose bits are set, of ordinals from the first of a word on.
+    pub fn add(&mut self, first: u32, words: &[u64]) {
+        let start = first as usize / 64;
+        let end = start + words.len();
+        if end > self.0.len() {
+            self.0.resize((end + end / 2).min(Self::WORDS_MAX), 0);
         }
-        self.0[first..=last].fill(u64::MAX);
+        for (own, more) in self.0[start..end].iter_mut().zip(words) {
+            *own |= more;
+        }
     }
 
     /// Adds one, or takes it away where it is one of them.
@@ -96,7 +97,7 @@ mod tests {
         for one in (0..70_100).chain([1 << 20, u32::MAX]) {
             assert_eq!(dense.contains(one), set.contains(one), "{one}");
         }
-        dense.fill(128..=65_535 + 64);
+        dense.add(128, &[u64::MAX; 65_536 / 64 - 1]);
         for one in [200, 3 << 20, 5 << 20, 3 << 20] {
             dense.toggle(one);
         }

@@ -17,5 +17,5 @@ pub use edges::{EdgeList, End, Rectangle, STATEMENTS_MAX, some_value, values};
 pub use intervals::{difference, normalise};
 pub use postings::Postings;
 pub use segment::{DecodeError, SEGMENT_CHANGES_MAX, Segment};
-pub use stated::{Spell, Stated};
+pub use stated::{BLOCK_NODES, Ended, Spell, Standing, Stated};
 pub use terms::Terms;

@@ -1,9 +1,24 @@
-//! Since when nodes are stated, for a block of them at a time.
+//! Who of a block of nodes is stated, and who is deleted, at any moment.
 
 use asof_model::Instant;
 
+/// How many nodes are told about at once.
+pub const BLOCK_NODES: u32 = 1 << 10;
+
+/// A bit for each node of a block.
+type Bits = [u64; BLOCK_NODES as usize / 64];
+
 /// From when on, and the index of the record from which on it is known.
 type Since = (Instant, u64);
+
+/// A node of which some statement is no PUT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// The first record that is none.
+    pub first: u64,
+    /// How long it is stated, where that is simple.
+    pub spell: Option<Spell>,
+}
 
 /// How long a node is stated of which some statement is no PUT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,54 +31,135 @@ pub struct Spell {
     pub last: u64,
 }
 
-/// For each node of a block: from when on its state is a value, unless some statement on it is no PUT, and the last of the
-/// records that say so.
+/// For each node of a block: from when on its state is a value, and the last of the records that say so; for how long, where
+/// some statement on it is no PUT.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stated {
     each: Box<[Since]>,
-    /// The last of all these records, of those that ever are.
+    /// By place, in order.
+    ended: Box<[(u32, Ended)]>,
+    /// The last of all these records.
     last: u64,
-    /// From when on each is, and its place, the latest first.
-    latest: Box<[(Instant, u32)]>,
-    /// Of some with a statement that is no PUT, each with its place, in order.
-    spells: Box<[(u32, Spell)]>,
+    /// When they come to be stated, and deleted, as all these records know it.
+    begins: Gathered,
+    ends: Gathered,
+}
+
+/// Who is stated and who is deleted at a moment; nothing tells of the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// A bit for each place.
+    pub stated: Bits,
+    /// The same.
+    pub deleted: Bits,
+}
+
+/// Places in the order of their moments, and sets of the first so many of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Gathered {
+    moments: Box<[(Instant, u32)]>,
+    /// Of none, of the first [`Gathered::STEP`], of twice as many, and so on.
+    sets: Box<[Bits]>,
+}
+
+impl Gathered {
+    const STEP: usize = 64;
+
+    fn of(mut moments: Vec<(Instant, u32)>) -> Self {
+        moments.sort_unstable();
+        let (mut bits, mut sets) = (Bits::default(), vec![Bits::default()]);
+        for step in moments.chunks_exact(Self::STEP) {
+            for (_, place) in step {
+                insert(&mut bits, *place);
+            }
+            sets.push(bits);
+        }
+        Self { moments: moments.into(), sets: sets.into() }
+    }
+
+    /// Those whose moment has come.
+    fn until(&self, at: Instant) -> Bits {
+        let count = self.moments.partition_point(|each| each.0 <= at);
+        let steps = count / Self::STEP;
+        let mut bits = self.sets[steps];
+        for (_, place) in &self.moments[steps * Self::STEP..count] {
+            insert(&mut bits, *place);
+        }
+        bits
+    }
+
+    fn bytes(&self) -> usize {
+        size_of_val(&*self.moments) + size_of_val(&*self.sets)
+    }
+}
+
+fn insert(bits: &mut Bits, place: u32) {
+    bits[place as usize / 64] |= 1 << (place % 64);
+}
+
+fn remove(bits: &mut Bits, place: u32) {
+    bits[place as usize / 64] &= !(1 << (place % 64));
 }
 
 impl Stated {
-    /// FOREVER for a node that never is; and what is so simple of the others, by place.
-    pub fn of(each: Vec<Since>, spells: Vec<(u32, Spell)>) -> Self {
-        let ever = each.iter().filter(|one| one.0 < Instant::FOREVER);
-        let last = ever.map(|one| one.1).max().unwrap_or(0);
-        let mut latest: Vec<(Instant, u32)> = each.iter().map(|one| one.0).zip(0..).collect();
-        latest.sort_unstable_by(|one, other| other.cmp(one));
-        Self { last, latest: latest.into(), each: each.into(), spells: spells.into() }
+    /// Of at most [`BLOCK_NODES`] nodes, FOREVER for one that never is; and of those that have a statement that is no PUT, by place,
+    /// in order.
+    pub fn of(each: Vec<Since>, ended: Vec<(u32, Ended)>) -> Self {
+        let is_ended = |place: &u32| ended.binary_search_by_key(place, |one| one.0).is_ok();
+        let ever = (0..).zip(&each).filter(|(place, one)| one.0 < Instant::FOREVER && !is_ended(place));
+        let spells = || ended.iter().filter_map(|(place, one)| Some((*place, one.spell?)));
+        let indexes = ever.clone().map(|(_, one)| one.1);
+        let indexes =
+            indexes.chain(ended.iter().map(|(_, one)| one.first)).chain(spells().map(|each| each.1.last));
+        let last = indexes.max().unwrap_or(0);
+        let begins = ever.map(|(place, one)| (one.0, place));
+        let begins = Gathered::of(begins.chain(spells().map(|(place, spell)| (spell.from, place))).collect());
+        let ends = spells().filter(|(_, spell)| spell.to < Instant::FOREVER);
+        let ends = Gathered::of(ends.map(|(place, spell)| (spell.to, place)).collect());
+        Self { each: each.into(), ended: ended.into(), last, begins, ends }
     }
 
-    /// Whether the node at a place of the block is stated at a moment, as the first `size` records know it.
+    /// Who is stated and who is deleted at a moment, as the first `size` records know it.
+    pub fn at(&self, at: Instant, size: u64) -> Standing {
+        let (mut stated, mut deleted) = (Bits::default(), Bits::default());
+        if self.last < size {
+            deleted = self.ends.until(at);
+            for ((stated, begun), gone) in stated.iter_mut().zip(self.begins.until(at)).zip(deleted) {
+                *stated = begun & !gone;
+            }
+            return Standing { stated, deleted };
+        }
+        for (place, (since, index)) in (0..).zip(&self.each) {
+            if *since <= at && *index < size {
+                insert(&mut stated, place);
+            }
+        }
+        for (place, ended) in self.ended.iter().filter(|each| each.1.first < size) {
+            remove(&mut stated, *place);
+            match ended.spell.filter(|spell| spell.last < size) {
+                Some(spell) if spell.to <= at => insert(&mut deleted, *place),
+                Some(spell) if spell.from <= at => insert(&mut stated, *place),
+                _ => {}
+            }
+        }
+        Standing { stated, deleted }
+    }
+
+    /// Whether the node at a place surely is stated, as the first `size` records know it.
     pub fn holds(&self, place: u32, at: Instant, size: u64) -> bool {
+        let ended = self.ended.binary_search_by_key(&place, |each| each.0).ok();
+        let ended = ended.and_then(|found| self.ended.get(found)).filter(|ended| ended.1.first < size);
+        if let Some((_, ended)) = ended {
+            let known = ended.spell.filter(|spell| spell.last < size);
+            return known.is_some_and(|spell| spell.from <= at && at < spell.to);
+        }
         self.each.get(place as usize).is_some_and(|(since, index)| *since <= at && *index < size)
-    }
-
-    /// The places, in no order, of those that are not, where the first `size` records tell of all of them.
-    pub fn all_but(&self, at: Instant, size: u64) -> Option<impl ExactSizeIterator<Item = u32>> {
-        let not_yet = self.latest.partition_point(|each| each.0 > at);
-        (self.last < size).then(|| self.latest[..not_yet].iter().map(|each| each.1))
-    }
-
-    /// Nodes with a statement that is no PUT, each with its place, in order: those of which the first `size` records tell all.
-    pub fn spells(&self, size: u64) -> impl Iterator<Item = (u32, Spell)> {
-        self.spells.iter().copied().filter(move |(_, spell)| spell.last < size)
-    }
-
-    /// The same of one place.
-    pub fn spell(&self, place: u32, size: u64) -> Option<Spell> {
-        let found = self.spells.binary_search_by_key(&place, |each| each.0).ok()?;
-        self.spells.get(found).map(|each| each.1).filter(|spell| spell.last < size)
     }
 
     /// Bytes of memory.
     pub fn bytes(&self) -> usize {
-        size_of::<Self>() + size_of_val(&*self.each) + size_of_val(&*self.latest) + size_of_val(&*self.spells)
+        let lists = size_of_val(&*self.each) + size_of_val(&*self.ended);
+        size_of::<Self>() + lists + self.begins.bytes() + self.ends.bytes()
     }
 }
 
@@ -71,44 +167,72 @@ impl Stated {
 mod tests {
     use super::*;
 
-    #[test]
-    fn all_but_some_hold_where_each_other_does() {
-        let at = Instant::from_nanos;
-        let rows = [(at(5), 9), (Instant::FOREVER, u64::MAX), (at(7), 3), (at(7), 4), (Instant::FOREVER, 2)];
-        for rows in [&rows[..0], &rows[..1], &rows[..2], &rows[..4], &rows[2..4], &rows[1..2], &rows[..]] {
-            let stated = Stated::of(rows.to_vec(), Vec::new());
-            for t in [Instant::BEGINNING, at(4), at(5), at(6), at(7), at(8)] {
-                for size in [0, 3, 4, 5, 9, 10, u64::MAX] {
-                    let each = |place: &u32| rows[*place as usize].0 <= t && rows[*place as usize].1 < size;
-                    let places = 0..rows.len() as u32;
-                    for place in places.clone() {
-                        assert_eq!(stated.holds(place, t, size), each(&place));
-                    }
-                    assert!(!stated.holds(rows.len() as u32, t, size));
-                    let ever = |place: &u32| rows[*place as usize].0 < Instant::FOREVER;
-                    let known = |place: u32| rows[place as usize].1 < size;
-                    let wanted = (size > 0 && places.clone().filter(ever).all(known))
-                        .then(|| places.filter(|place| !each(place)).collect::<Vec<u32>>());
-                    let found = stated.all_but(t, size).map(|places| {
-                        let mut places: Vec<u32> = places.collect();
-                        places.sort_unstable();
-                        places
-                    });
-                    assert_eq!(found, wanted, "{rows:?} {t} {size}");
-                }
-            }
-        }
+    fn at(nanos: i64) -> Instant {
+        Instant::from_nanos(nanos)
+    }
+
+    fn holds(bits: &Bits, place: u32) -> bool {
+        bits[place as usize / 64] >> (place % 64) & 1 == 1
+    }
+
+    /// Of some hundred nodes, so that several sets are kept: moments and records repeat.
+    fn block() -> (Vec<Since>, Vec<(u32, Ended)>) {
+        let each = (0..300_i64).map(|place| match place % 7 {
+            3 => (Instant::FOREVER, u64::MAX),
+            _ => (at(place * 31 % 40), (place * 17 % 50) as u64),
+        });
+        let ended = (0..300_u32).filter(|place| place % 3 == 0).map(|place| {
+            let (from, first) = (i64::from(place) * 13 % 40, u64::from(place) * 19 % 50);
+            let spell = |to| Spell { from: at(from), to, last: first + u64::from(place % 2) };
+            let spell = match place % 4 {
+                0 => None,
+                1 => Some(spell(Instant::FOREVER)),
+                _ => Some(spell(at(from + 1 + i64::from(place % 5)))),
+            };
+            (place, Ended { first, spell })
+        });
+        (each.collect(), ended.collect())
     }
 
     #[test]
-    fn spells_are_told_where_all_of_them_is_known() {
-        let spell = |last| Spell { from: Instant::from_nanos(1), to: Instant::FOREVER, last };
-        let stated = Stated::of(Vec::new(), vec![(3, spell(5)), (9, spell(2))]);
-        let places = |size| stated.spells(size).map(|each| each.0).collect::<Vec<_>>();
-        assert_eq!([places(2), places(3), places(5), places(6)], [vec![], vec![9], vec![9], vec![3, 9]]);
-        for (size, place) in (0..8).flat_map(|size| (0..12).map(move |place| (size, place))) {
-            let spell = stated.spells(size).find(|each| each.0 == place).map(|each| each.1);
-            assert_eq!(stated.spell(place, size), spell);
+    fn each_stands_as_its_own_records_say() {
+        let (each, ended) = block();
+        let stated = Stated::of(each.clone(), ended.clone());
+        let (mut were_stated, mut were_deleted) = (0, 0);
+        for t in [Instant::BEGINNING, Instant::FOREVER].into_iter().chain((-1..47).map(at)) {
+            for size in (0..54).chain([u64::MAX]) {
+                let standing = stated.at(t, size);
+                for place in 0..BLOCK_NODES {
+                    let of = ended.iter().find(|one| one.0 == place && one.1.first < size).map(|one| one.1);
+                    let since = each.get(place as usize).copied().unwrap_or((Instant::FOREVER, u64::MAX));
+                    let (is_stated, is_deleted) = match of {
+                        None => (since.0 <= t && since.1 < size, false),
+                        Some(Ended { spell: Some(spell), .. }) if spell.last < size => {
+                            (spell.from <= t && t < spell.to, spell.to <= t)
+                        }
+                        Some(_) => (false, false),
+                    };
+                    let context = format!("{place} at {t}, {size} records");
+                    if t < Instant::FOREVER {
+                        assert_eq!(holds(&standing.stated, place), is_stated, "{context}");
+                        assert_eq!(stated.holds(place, t, size), is_stated, "{context}");
+                        assert_eq!(holds(&standing.deleted, place), is_deleted, "{context}");
+                    }
+                    were_stated += u32::from(is_stated);
+                    were_deleted += u32::from(is_deleted);
+                }
+            }
+        }
+        assert!(were_stated > 1_000 && were_deleted > 1_000);
+    }
+
+    #[test]
+    fn an_empty_block_tells_nothing() {
+        let stated = Stated::of(Vec::new(), Vec::new());
+        for size in [0, 1, u64::MAX] {
+            let standing = stated.at(at(5), size);
+            assert_eq!((standing.stated, standing.deleted), (Bits::default(), Bits::default()));
+            assert!(!stated.holds(7, at(5), size));
         }
     }
 }

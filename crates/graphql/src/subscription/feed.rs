@@ -186,7 +186,7 @@ fn moment(session: &Session, point: Point) -> Result<Moment, Failure> {
 
 fn matching(moment: &Moment, filter: &IdentityWhere) -> Result<RoaringBitmap, Failure> {
     let found = moment.known.identities(moment.at(), filter, false, IdentityOrder::Appearance)?;
-    Ok(found.into_iter().map(|node| node.ordinal).collect())
+    Ok(found.into_ordinals())
 }
 
 fn identity(ordinal: u32) -> query::Node {

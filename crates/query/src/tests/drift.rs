@@ -117,7 +117,7 @@ fn a_session_survives_its_key() {
         let grace_after = Some(asof_model::Duration::from_secs(grace * 86_400));
         let dead = DeadSecretWhere { during: window(0, 9), grace_after, survivors };
         let filter = IdentityWhere { used_dead_secret: Some(dead), ..IdentityWhere::default() };
-        named(&known, &known.identities(day(9), &filter, false, IdentityOrder::Appearance).unwrap())
+        named(&known, &known.identities(day(9), &filter, false, IdentityOrder::Appearance).unwrap().all())
     };
     assert_eq!(with(false, 0), ["c", "d"]);
     assert_eq!(with(true, 1), ["b", "c", "d"]);
@@ -137,7 +137,7 @@ fn a_source_is_new_where_the_node_was_seen_before() {
     let new_source = Some(NewSourceWhere { of: SourceDimension::Region, during: window(4, 6) });
     let filter = IdentityWhere { new_source, ..IdentityWhere::default() };
     let found = known.identities(day(9), &filter, false, IdentityOrder::Appearance).unwrap();
-    assert_eq!(named(&known, &found), ["a"]);
+    assert_eq!(named(&known, &found.all()), ["a"]);
 }
 
 #[test]

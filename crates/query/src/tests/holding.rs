@@ -17,7 +17,7 @@ fn holds(privileges: &[Privilege]) -> HoldsWhere {
 
 fn holders(known: &Known, at: i64, holds: HoldsWhere) -> Vec<String> {
     let filter = IdentityWhere { holds: Some(holds), ..IdentityWhere::default() };
-    named(known, &known.identities(day(at), &filter, false, IdentityOrder::Appearance).unwrap())
+    named(known, &known.identities(day(at), &filter, false, IdentityOrder::Appearance).unwrap().all())
 }
 
 /// `a` itself, `b` by a group, `c` by a role that it can assume.
@@ -67,8 +67,9 @@ fn nothing_of_a_deleted_end_is_in_force() {
     let known = world.known();
     assert_eq!(holders(&known, 4, holds(&[Privilege::Write])), ["a"]);
     let filter = IdentityWhere::default();
-    let all =
-        |deleted| named(&known, &known.identities(day(4), &filter, deleted, IdentityOrder::Id).unwrap());
+    let all = |deleted| {
+        named(&known, &known.identities(day(4), &filter, deleted, IdentityOrder::Id).unwrap().all())
+    };
     assert_eq!(all(false), ["a", "b", "c"]);
     assert_eq!(all(true), ["a", "b", "c", "group"]);
 }

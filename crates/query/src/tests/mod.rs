@@ -154,7 +154,7 @@ fn present(present: bool) -> TextMatch {
 
 /// The ids of the identities that match, of those that exist or are deleted.
 fn matching(known: &Known, at: i64, filter: &IdentityWhere) -> Vec<String> {
-    named(known, &known.identities(day(at), filter, true, IdentityOrder::Appearance).unwrap())
+    named(known, &known.identities(day(at), filter, true, IdentityOrder::Appearance).unwrap().all())
 }
 
 fn find(known: &Known, kind: NodeKind, id: &str) -> Node {

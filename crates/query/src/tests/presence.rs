@@ -126,7 +126,7 @@ fn a_relation_without_an_end_is_absent() {
     let known = vault.known();
     let stored = |at, wanted| {
         let filter = SecretWhere { stored_in: Some(wanted), ..SecretWhere::default() };
-        named(&known, &known.secrets(day(at), &filter, false).unwrap())
+        named(&known, &known.secrets(day(at), &filter, false).unwrap().all())
     };
     assert_eq!(stored(0, present(false)), ["k", "l"]);
     assert_eq!(stored(1, present(false)), ["l"]);

@@ -170,12 +170,15 @@ async fn answer(
 ) -> Response {
     // A header that is no text names no tenant.
     let name = headers.get(TENANT_HEADER).map_or(DEFAULT_TENANT, |name| name.to_str().unwrap_or("?"));
-    let answer = match engine.tenant(name).await {
-        Ok(Some(tenant)) => asof_graphql::execute(tenant, asked).await,
-        Ok(None) => asof_graphql::refusal(EngineError::NoTenant(name.to_owned())),
-        Err(error) => asof_graphql::refusal(error),
-    };
-    respond(status(&answer), &answer, media)
+    let write = move |answer: Answer| respond(status(&answer), &answer, media);
+    match engine.tenant(name).await {
+        Ok(Some(tenant)) => {
+            let deadline = tenant.query_deadline();
+            asof_graphql::written(tenant, asked, deadline, write).await
+        }
+        Ok(None) => write(asof_graphql::refusal(EngineError::NoTenant(name.to_owned()))),
+        Err(error) => write(asof_graphql::refusal(error)),
+    }
 }
 
 /// The status of an answer.
