@@ -96,7 +96,8 @@ impl<'k> Resources<'k> {
                 Entry::Vacant(none) => none.insert(known.stated_block(node.kind, ordinal / BLOCK_NODES)?),
             };
             let place = ordinal % BLOCK_NODES;
-            let sure = stated.as_ref().is_some_and(|block| block.holds(place, self.t, known.size()));
+            let sure =
+                stated.as_ref().and_then(|block| block.is_stated(place, self.t, known.size())) == Some(true);
             if sure || known.exists(node, self.t)? {
                 self.existing.insert(ordinal);
             }

@@ -34,7 +34,14 @@ impl Known {
         t: Instant,
         include_deleted: bool,
     ) -> Result<Candidates, QueryError> {
-        let [mut there, mut gone] = [const { Dense::EMPTY }; 2];
+        /// So many of a block are looked up in the time in which who is stated of all of it is found.
+        const FEW: u64 = 8;
+        let blocks = u64::from(scope.max().map_or(0, |last| last / BLOCK_NODES + 1));
+        if scope.len() <= blocks * FEW {
+            return self.existing_of_few(kind, scope, t, include_deleted);
+        }
+        // Those that exist, and those that do or surely do not.
+        let [mut there, mut told] = [const { Dense::EMPTY }; 2];
         let mut rest = scope.iter();
         while let Some(first) = rest.next() {
             let number = first / BLOCK_NODES;
@@ -44,11 +51,38 @@ impl Known {
             if let Some(block) = self.reader().stated_since(kind, number)? {
                 let Standing { stated, deleted } = block.at(t, self.size());
                 there.add(start, &stated);
-                if include_deleted { &mut there } else { &mut gone }.add(start, &deleted);
+                told.add(start, &stated);
+                if include_deleted { &mut there } else { &mut told }.add(start, &deleted);
             }
         }
-        let sure = there.set() & scope;
-        Ok(Candidates { maybe: scope - &sure - gone.set(), sure })
+        let sure = there.among(scope);
+        Ok(Candidates { maybe: scope - told.among(scope) - &sure, sure })
+    }
+
+    fn existing_of_few(
+        &self,
+        kind: NodeKind,
+        scope: &RoaringBitmap,
+        t: Instant,
+        include_deleted: bool,
+    ) -> Result<Candidates, QueryError> {
+        let (mut sure, mut maybe) = (Vec::new(), Vec::new());
+        let mut block = (u32::MAX, None);
+        for ordinal in scope {
+            let number = ordinal / BLOCK_NODES;
+            if block.0 != number {
+                self.reader().check()?;
+                block = (number, self.reader().stated_since(kind, number)?);
+            }
+            let is_stated =
+                block.1.as_ref().and_then(|block| block.is_stated(ordinal % BLOCK_NODES, t, self.size()));
+            match is_stated {
+                Some(is_stated) if is_stated || include_deleted => sure.push(ordinal),
+                Some(_) => {}
+                None => maybe.push(ordinal),
+            }
+        }
+        Ok(Candidates { sure: sure.into_iter().collect(), maybe: maybe.into_iter().collect() })
     }
 
     /// Since when the nodes of a block are stated, where that is kept.
@@ -77,7 +111,8 @@ impl Known {
                 open.extend(scope.range(ordinals));
                 continue;
             };
-            let Some((latest, complex)) = deaths.all(self.size()) else {
+            let is_long = |dies: Instant| counts(dies) <= window.from;
+            let Some(dead) = deaths.before(window.to, self.size(), is_long) else {
                 for secret in scope.range(ordinals) {
                     match deaths.of_place(secret % BLOCK_NODES, self.size()) {
                         None => drop(open.insert(secret)),
@@ -88,17 +123,13 @@ impl Known {
                 }
                 continue;
             };
-            let here = latest.partition_point(|each| window.to <= each.0);
-            let since = latest.partition_point(|each| window.from < counts(each.0)).max(here);
-            within.extend(latest[here..since].iter().map(|each| (start + each.1, counts(each.0))));
-            for (_, place) in &latest[since..] {
-                before.insert(start + place);
-            }
-            open.extend(complex.iter().map(|place| start + place));
+            before.add(start, &dead.long);
+            within.extend(dead.later.map(|(dies, place)| (start + place, counts(dies))));
+            open.extend(dead.complex.iter().map(|place| start + place));
         }
         let wanted = Dense::of(scope);
         within.retain(|each| wanted.contains(each.0));
-        Ok(Dying { before: before.set() & scope, within, open: open & scope })
+        Ok(Dying { before: before.among(scope), within, open: open & scope })
     }
 
     /// Secrets with a SUCCESS observation in the interval, where what is kept tells.

@@ -2,19 +2,28 @@
 
 use asof_model::Instant;
 
-/// From when on, and the place of the secret in its block.
-type Death = (Instant, u32);
+use crate::gathered::{Bits, Gathered};
 
 /// For each secret of a block: from when on it is dead for good, while before it never is, and the last record on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deaths {
     each: Box<[(Instant, u64)]>,
-    /// Those that ever are, the latest first.
-    latest: Box<[Death]>,
+    /// Those that ever are.
+    deaths: Gathered,
     /// Places of those of which it is not so simple.
     complex: Box<[u32]>,
     /// The last record on any of the others.
     last: u64,
+}
+
+/// Who of a block dies before a moment.
+pub struct Dead<'a, W> {
+    /// A bit for each place: dead for so long already as was asked for.
+    pub long: Bits,
+    /// The others, each with when and its place.
+    pub later: W,
+    /// Places of those of which only timelines tell.
+    pub complex: &'a [u32],
 }
 
 impl Deaths {
@@ -23,7 +32,7 @@ impl Deaths {
 
     /// FOREVER for a secret that never is dead; [`Deaths::COMPLEX`] where only its timeline tells.
     pub fn of(each: Vec<(Instant, u64)>) -> Self {
-        let (mut latest, mut complex, mut last) = (Vec::new(), Vec::new(), 0);
+        let (mut deaths, mut complex, mut last) = (Vec::new(), Vec::new(), 0);
         for ((dies, index), place) in each.iter().zip(0..) {
             if *index == Self::COMPLEX {
                 complex.push(place);
@@ -31,11 +40,10 @@ impl Deaths {
             }
             last = last.max(*index);
             if *dies < Instant::FOREVER {
-                latest.push((*dies, place));
+                deaths.push((*dies, place));
             }
         }
-        latest.sort_unstable_by(|one: &Death, other| other.cmp(one));
-        Self { each: each.into(), latest: latest.into(), complex: complex.into(), last }
+        Self { each: each.into(), deaths: Gathered::of(deaths), complex: complex.into(), last }
     }
 
     /// From when on the secret at a place is dead, FOREVER where it never is, as the first `size` records know it; `None`: only
@@ -44,51 +52,73 @@ impl Deaths {
         self.each.get(place as usize).filter(|(_, index)| *index < size).map(|(dies, _)| *dies)
     }
 
-    /// All that ever are dead, the latest first, each with its place; and the places of those of which only timelines tell.
-    /// `None` where the first `size` records do not tell as much.
-    pub fn all(&self, size: u64) -> Option<(&[Death], &[u32])> {
-        (self.last < size).then_some((&*self.latest, &*self.complex))
+    /// All that are dead before `to`: for long, where this is so of when they die, and so of all who die before them, and the
+    /// others. `None` where the first `size` records do not tell as much.
+    pub fn before(
+        &self,
+        to: Instant,
+        size: u64,
+        is_long: impl Fn(Instant) -> bool,
+    ) -> Option<Dead<'_, impl Iterator<Item = (Instant, u32)>>> {
+        if self.last >= size {
+            return None;
+        }
+        let all = self.deaths.count(|dies| dies < to);
+        let long = self.deaths.count(|dies| dies < to && is_long(dies));
+        Some(Dead {
+            long: self.deaths.first(long),
+            later: self.deaths.between(long..all),
+            complex: &self.complex,
+        })
     }
 
     /// Bytes of memory.
     pub fn bytes(&self) -> usize {
-        size_of::<Self>()
-            + size_of_val(&*self.each)
-            + size_of_val(&*self.latest)
-            + size_of_val(&*self.complex)
+        size_of::<Self>() + size_of_val(&*self.each) + size_of_val(&*self.complex) + self.deaths.bytes()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gathered::contains;
 
     #[test]
     fn all_of_them_say_what_each_says() {
         let at = Instant::from_nanos;
         let rows =
             [(at(5), 9), (Instant::FOREVER, Deaths::COMPLEX), (at(7), 3), (Instant::FOREVER, 4), (at(6), 0)];
-        for rows in [&rows[..0], &rows[..1], &rows[1..2], &rows[..3], &rows[2..], &rows[..]] {
+        let many: Vec<_> = (0..500).map(|place| (at(place * 7 % 9), place as u64 % 3)).collect();
+        let some = [&rows[..0], &rows[..1], &rows[1..2], &rows[..3], &rows[2..], &rows[..]];
+        let (mut long, mut later) = (0, 0);
+        for rows in some.into_iter().chain([&many[..]]) {
             let deaths = Deaths::of(rows.to_vec());
             for size in [0, 1, 4, 5, 9, 10] {
-                let of = |place: u32| deaths.of_place(place, size);
                 for (place, (dies, index)) in (0..).zip(rows) {
-                    assert_eq!(of(place), (*index < size).then_some(*dies));
+                    assert_eq!(deaths.of_place(place, size), (*index < size).then_some(*dies));
                 }
-                assert_eq!(of(rows.len() as u32), None);
+                assert_eq!(deaths.of_place(rows.len() as u32, size), None);
                 let told = rows.iter().filter(|row| row.1 != Deaths::COMPLEX).all(|row| row.1 < size);
-                let Some((latest, complex)) = deaths.all(size) else {
-                    assert!(!told || size == 0, "{rows:?} {size}");
-                    continue;
-                };
-                assert!(told && latest.is_sorted_by(|one, other| one.0 >= other.0), "{rows:?} {size}");
-                for (place, row) in (0..).zip(rows) {
-                    let dies =
-                        latest.iter().find(|each| each.1 == place).map_or(Instant::FOREVER, |each| each.0);
-                    let expected = if complex.contains(&place) { None } else { Some(dies) };
-                    assert_eq!(of(place), expected, "{row:?} {size}");
+                for (to, since) in (0..10).flat_map(|to| (0..10).map(move |since| (at(to), at(since)))) {
+                    let Some(dead) = deaths.before(to, size, |dies| dies <= since) else {
+                        assert!(!told || size == 0, "{rows:?} {size}");
+                        continue;
+                    };
+                    assert!(told, "{rows:?} {size}");
+                    let within: Vec<(Instant, u32)> = dead.later.collect();
+                    for (place, row) in (0..).zip(rows) {
+                        let is_long = contains(&dead.long, place);
+                        let is_complex = row.1 == Deaths::COMPLEX;
+                        assert_eq!(dead.complex.contains(&place), is_complex);
+                        assert_eq!(is_long, !is_complex && row.0 < to && row.0 <= since);
+                        let is_later = !is_complex && row.0 < to && row.0 > since;
+                        assert_eq!(within.contains(&(row.0, place)), is_later, "{row:?} {size}");
+                        (long, later) = (long + u32::from(is_long), later + u32::from(is_later));
+                    }
+                    assert!(within.len() <= rows.len());
                 }
             }
         }
+        assert!(long > 1_000 && later > 1_000);
     }
 }

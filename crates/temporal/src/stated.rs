@@ -2,11 +2,7 @@
 
 use asof_model::Instant;
 
-/// How many nodes are told about at once.
-pub const BLOCK_NODES: u32 = 1 << 10;
-
-/// A bit for each node of a block.
-type Bits = [u64; BLOCK_NODES as usize / 64];
+use crate::gathered::{Bits, Gathered, contains, insert, remove};
 
 /// From when on, and the index of the record from which on it is known.
 type Since = (Instant, u64);
@@ -36,8 +32,9 @@ pub struct Spell {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stated {
     each: Box<[Since]>,
-    /// By place, in order.
+    /// By place, in order; and which places these are.
     ended: Box<[(u32, Ended)]>,
+    are_ended: Bits,
     /// The last of all these records.
     last: u64,
     /// When they come to be stated, and deleted, as all these records know it.
@@ -54,59 +51,16 @@ pub struct Standing {
     pub deleted: Bits,
 }
 
-/// Places in the order of their moments, and sets of the first so many of them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Gathered {
-    moments: Box<[(Instant, u32)]>,
-    /// Of none, of the first [`Gathered::STEP`], of twice as many, and so on.
-    sets: Box<[Bits]>,
-}
-
-impl Gathered {
-    const STEP: usize = 64;
-
-    fn of(mut moments: Vec<(Instant, u32)>) -> Self {
-        moments.sort_unstable();
-        let (mut bits, mut sets) = (Bits::default(), vec![Bits::default()]);
-        for step in moments.chunks_exact(Self::STEP) {
-            for (_, place) in step {
-                insert(&mut bits, *place);
-            }
-            sets.push(bits);
-        }
-        Self { moments: moments.into(), sets: sets.into() }
-    }
-
-    /// Those whose moment has come.
-    fn until(&self, at: Instant) -> Bits {
-        let count = self.moments.partition_point(|each| each.0 <= at);
-        let steps = count / Self::STEP;
-        let mut bits = self.sets[steps];
-        for (_, place) in &self.moments[steps * Self::STEP..count] {
-            insert(&mut bits, *place);
-        }
-        bits
-    }
-
-    fn bytes(&self) -> usize {
-        size_of_val(&*self.moments) + size_of_val(&*self.sets)
-    }
-}
-
-fn insert(bits: &mut Bits, place: u32) {
-    bits[place as usize / 64] |= 1 << (place % 64);
-}
-
-fn remove(bits: &mut Bits, place: u32) {
-    bits[place as usize / 64] &= !(1 << (place % 64));
-}
-
 impl Stated {
     /// Of at most [`BLOCK_NODES`] nodes, FOREVER for one that never is; and of those that have a statement that is no PUT, by place,
     /// in order.
     pub fn of(each: Vec<Since>, ended: Vec<(u32, Ended)>) -> Self {
-        let is_ended = |place: &u32| ended.binary_search_by_key(place, |one| one.0).is_ok();
-        let ever = (0..).zip(&each).filter(|(place, one)| one.0 < Instant::FOREVER && !is_ended(place));
+        let mut are_ended = Bits::default();
+        for (place, _) in &ended {
+            insert(&mut are_ended, *place);
+        }
+        let ever =
+            (0..).zip(&each).filter(|(place, one)| one.0 < Instant::FOREVER && !contains(&are_ended, *place));
         let spells = || ended.iter().filter_map(|(place, one)| Some((*place, one.spell?)));
         let indexes = ever.clone().map(|(_, one)| one.1);
         let indexes =
@@ -116,15 +70,16 @@ impl Stated {
         let begins = Gathered::of(begins.chain(spells().map(|(place, spell)| (spell.from, place))).collect());
         let ends = spells().filter(|(_, spell)| spell.to < Instant::FOREVER);
         let ends = Gathered::of(ends.map(|(place, spell)| (spell.to, place)).collect());
-        Self { each: each.into(), ended: ended.into(), last, begins, ends }
+        Self { each: each.into(), ended: ended.into(), are_ended, last, begins, ends }
     }
 
     /// Who is stated and who is deleted at a moment, as the first `size` records know it.
     pub fn at(&self, at: Instant, size: u64) -> Standing {
         let (mut stated, mut deleted) = (Bits::default(), Bits::default());
         if self.last < size {
-            deleted = self.ends.until(at);
-            for ((stated, begun), gone) in stated.iter_mut().zip(self.begins.until(at)).zip(deleted) {
+            deleted = self.ends.first(self.ends.count(|moment| moment <= at));
+            let begun = self.begins.first(self.begins.count(|moment| moment <= at));
+            for ((stated, begun), gone) in stated.iter_mut().zip(begun).zip(deleted) {
                 *stated = begun & !gone;
             }
             return Standing { stated, deleted };
@@ -145,15 +100,17 @@ impl Stated {
         Standing { stated, deleted }
     }
 
-    /// Whether the node at a place surely is stated, as the first `size` records know it.
-    pub fn holds(&self, place: u32, at: Instant, size: u64) -> bool {
-        let ended = self.ended.binary_search_by_key(&place, |each| each.0).ok();
-        let ended = ended.and_then(|found| self.ended.get(found)).filter(|ended| ended.1.first < size);
-        if let Some((_, ended)) = ended {
-            let known = ended.spell.filter(|spell| spell.last < size);
-            return known.is_some_and(|spell| spell.from <= at && at < spell.to);
+    /// The same of the node at one place of the block: whether it is stated, or else deleted; `None`: nothing tells.
+    pub fn is_stated(&self, place: u32, at: Instant, size: u64) -> Option<bool> {
+        if contains(&self.are_ended, place)
+            && let Ok(found) = self.ended.binary_search_by_key(&place, |each| each.0)
+            && let Some((_, ended)) = self.ended.get(found).filter(|each| each.1.first < size)
+        {
+            let spell = ended.spell.filter(|spell| spell.last < size)?;
+            return if spell.to <= at { Some(false) } else { (spell.from <= at).then_some(true) };
         }
-        self.each.get(place as usize).is_some_and(|(since, index)| *since <= at && *index < size)
+        let (since, index) = self.each.get(place as usize)?;
+        (*since <= at && *index < size).then_some(true)
     }
 
     /// Bytes of memory.
@@ -166,13 +123,10 @@ impl Stated {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::BLOCK_NODES;
 
     fn at(nanos: i64) -> Instant {
         Instant::from_nanos(nanos)
-    }
-
-    fn holds(bits: &Bits, place: u32) -> bool {
-        bits[place as usize / 64] >> (place % 64) & 1 == 1
     }
 
     /// Of some hundred nodes, so that several sets are kept: moments and records repeat.
@@ -214,9 +168,14 @@ mod tests {
                     };
                     let context = format!("{place} at {t}, {size} records");
                     if t < Instant::FOREVER {
-                        assert_eq!(holds(&standing.stated, place), is_stated, "{context}");
-                        assert_eq!(stated.holds(place, t, size), is_stated, "{context}");
-                        assert_eq!(holds(&standing.deleted, place), is_deleted, "{context}");
+                        assert_eq!(contains(&standing.stated, place), is_stated, "{context}");
+                        let alone = stated.is_stated(place, t, size);
+                        assert_eq!(
+                            (alone == Some(true), alone == Some(false)),
+                            (is_stated, is_deleted),
+                            "{context}"
+                        );
+                        assert_eq!(contains(&standing.deleted, place), is_deleted, "{context}");
                     }
                     were_stated += u32::from(is_stated);
                     were_deleted += u32::from(is_deleted);
@@ -232,7 +191,7 @@ mod tests {
         for size in [0, 1, u64::MAX] {
             let standing = stated.at(at(5), size);
             assert_eq!((standing.stated, standing.deleted), (Bits::default(), Bits::default()));
-            assert!(!stated.holds(7, at(5), size));
+            assert_eq!(stated.is_stated(7, at(5), size), None);
         }
     }
 }
