@@ -173,21 +173,36 @@ impl Store {
     /// What a group of identities used on whole days, of which the last record is this one.
     fn used(&self, days: &Range<u32>, group: u32, last: Option<u64>) -> Result<Used, StorageError> {
         let key = (self.parts.opening(), days.clone(), group);
-        let kept = self.parts.caches().used.get(&key);
-        if let Some(used) = kept.filter(|used| used.last >= last || !self.is_outdated(days, used)) {
-            return Ok(used);
+        let before = self.parts.caches().used.get(&key);
+        if let Some(used) = before.as_ref().filter(|used| used.last >= last || !self.is_outdated(days, used))
+        {
+            return Ok(Arc::clone(used));
         }
         let first = group * TOGETHER;
         let identities = first..first.saturating_add(TOGETHER);
-        let Sum { last, of } = self.sum_up(days, |part, uses: &mut Vec<(u32, Use)>| {
+        let Sum { last, mut of } = self.sum_up(days, |part, uses: &mut Vec<(u32, Use)>| {
+            // What was summed up stays so: only what has come since is read.
+            if before.as_ref().is_some_and(|before| !before.lacks(part)) {
+                return Ok(true);
+            }
             for page in part.page_of(identities.start)..=part.page_of(identities.end - 1) {
                 let Some(block) = self.parts.page(&self.db, part.id, page)? else { return Ok(false) };
                 self.work.add(Of::Blocks, 1);
-                let places = (0..block.len()).filter(|place| identities.contains(&block.identity(*place)));
-                uses.extend(places.map(|place| (block.identity(place), block.used_at(place))));
+                // A small part has all identities on one page, and each group of them comes to it.
+                let groups = block.by_identity();
+                let start = groups.keys().partition_point(|key| *key < identities.start);
+                for identity in groups.keys()[start..].iter().take_while(|key| **key < identities.end) {
+                    let places = groups.of_key(*identity);
+                    uses.extend(places.iter().map(|place| (*identity, block.used_at(*place as usize))));
+                }
             }
             Ok(true)
         })?;
+        for before in &before {
+            let of_identity =
+                |identity| before.of.of_identity(identity).iter().map(move |by| (identity, *by));
+            of.extend(identities.clone().flat_map(of_identity));
+        }
         let used = Arc::new(Sum { last, of: Uses::of(identities, of) });
         self.parts.caches().used.insert(key, Arc::clone(&used));
         Ok(used)

@@ -51,6 +51,16 @@ fn who_was_seen_is_who_has_an_event() {
         group.commit().unwrap();
         agrees(&store);
     }
+    // Much comes to one of eight days that were summed up, and then only to others: it is added to the sum of the eight.
+    for (hours, count) in [(700, 60), (220, 60), (700, 90)] {
+        let event = |number: i64| Observation::new("i0", just(hours, number), Privilege::Read);
+        let (source, observations) = ("s".to_owned(), (0..count).map(event).collect());
+        let batch = Batch { source, batch_id: String::new(), facts: vec![], observations };
+        let mut group = writer.group();
+        group.append(Prepared::of(batch), just(100, 0)).unwrap();
+        group.commit().unwrap();
+        agrees(&store);
+    }
 }
 
 #[test]

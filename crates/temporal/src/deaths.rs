@@ -9,7 +9,7 @@ use crate::gathered::{Bits, Gathered};
 pub struct Deaths {
     each: Box<[(Instant, u64)]>,
     /// Those that ever are.
-    deaths: Gathered,
+    when: Gathered,
     /// Places of those of which it is not so simple.
     complex: Box<[u32]>,
     /// The last record on any of the others.
@@ -43,7 +43,7 @@ impl Deaths {
                 deaths.push((*dies, place));
             }
         }
-        Self { each: each.into(), deaths: Gathered::of(deaths), complex: complex.into(), last }
+        Self { each: each.into(), when: Gathered::of(deaths), complex: complex.into(), last }
     }
 
     /// From when on the secret at a place is dead, FOREVER where it never is, as the first `size` records know it; `None`: only
@@ -63,18 +63,18 @@ impl Deaths {
         if self.last >= size {
             return None;
         }
-        let all = self.deaths.count(|dies| dies < to);
-        let long = self.deaths.count(|dies| dies < to && is_long(dies));
+        let all = self.when.count(|dies| dies < to);
+        let long = self.when.count(|dies| dies < to && is_long(dies));
         Some(Dead {
-            long: self.deaths.first(long),
-            later: self.deaths.between(long..all),
+            long: self.when.first(long),
+            later: self.when.between(long..all),
             complex: &self.complex,
         })
     }
 
     /// Bytes of memory.
     pub fn bytes(&self) -> usize {
-        size_of::<Self>() + size_of_val(&*self.each) + size_of_val(&*self.complex) + self.deaths.bytes()
+        size_of::<Self>() + size_of_val(&*self.each) + size_of_val(&*self.complex) + self.when.bytes()
     }
 }
 
