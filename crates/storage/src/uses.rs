@@ -180,7 +180,7 @@ impl Store {
         }
         let first = group * TOGETHER;
         let identities = first..first.saturating_add(TOGETHER);
-        let Sum { last, mut of } = self.sum_up(days, |part, uses: &mut Vec<(u32, Use)>| {
+        let Sum { last, of } = self.sum_up(days, |part, uses: &mut Vec<(u32, Use)>| {
             // What was summed up stays so: only what has come since is read.
             if before.as_ref().is_some_and(|before| !before.lacks(part)) {
                 return Ok(true);
@@ -198,12 +198,11 @@ impl Store {
             }
             Ok(true)
         })?;
-        for before in &before {
-            let of_identity =
-                |identity| before.of.of_identity(identity).iter().map(move |by| (identity, *by));
-            of.extend(identities.clone().flat_map(of_identity));
-        }
-        let used = Arc::new(Sum { last, of: Uses::of(identities, of) });
+        let of = match before {
+            Some(before) => before.of.and(of),
+            None => Uses::of(identities, of),
+        };
+        let used = Arc::new(Sum { last, of });
         self.parts.caches().used.insert(key, Arc::clone(&used));
         Ok(used)
     }

@@ -68,7 +68,11 @@ fn groups_hold_what_the_rows_say() {
             assert_eq!(block.by_identity().of_key(identity), wanted);
         }
         let used = (0..300).map(|place| (block.identity(place), block.used_at(place)));
-        let uses = Uses::of(3..20, used.collect());
+        let uses = Uses::of(3..20, used.clone().collect());
+        // Some of them twice.
+        let some = |from: usize, to: usize| used.clone().skip(from).take(to - from).collect();
+        let joined = Uses::of(3..20, some(0, 200)).and(some(100, 300));
+        let unchanged = joined.and(Vec::new());
         for identity in 0..25 {
             let mut wanted: Vec<Use> = (block.rows().filter(|row| row.identity == identity))
                 .map(|row| Use {
@@ -81,6 +85,7 @@ fn groups_hold_what_the_rows_say() {
             wanted.dedup();
             let found = uses.of_identity(identity);
             assert_eq!(found, if (3..20).contains(&identity) { &*wanted } else { &[] });
+            assert_eq!((joined.of_identity(identity), unchanged.of_identity(identity)), (found, found));
         }
         let groups = block.by_secret();
         let mut total = 0;
