@@ -141,6 +141,7 @@ impl Uses {
     }
 
     /// The same and more, of the same identities.
+    #[must_use]
     pub fn and(&self, more: Vec<(u32, Use)>) -> Self {
         let identities = self.first..self.first + (self.starts.len() as u32).saturating_sub(1);
         let more = Self::of(identities.clone(), more);
