@@ -4,7 +4,7 @@ use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use asof_model::{Instant, Interval, Outcome, Privilege};
-use asof_temporal::{Block, Use, Uses};
+use asof_temporal::{Use, Uses};
 use quick_cache::Weighter;
 
 use crate::days::{Stretch, Sum};
@@ -188,7 +188,13 @@ impl Store {
             for page in part.page_of(identities.start)..=part.page_of(identities.end - 1) {
                 let Some(block) = self.parts.page(&self.db, part.id, page)? else { return Ok(false) };
                 self.work.add(Of::Blocks, 1);
-                uses.extend(uses_in(&block, part.identities(page), &identities));
+                // Several groups come to each page, and to a small part all of them do.
+                let groups = block.by_identity();
+                let start = groups.keys().partition_point(|key| *key < identities.start);
+                for identity in groups.keys()[start..].iter().take_while(|key| **key < identities.end) {
+                    let places = groups.of_key(*identity);
+                    uses.extend(places.iter().map(|place| (*identity, block.used_at(*place as usize))));
+                }
             }
             Ok(true)
         })?;
@@ -254,24 +260,6 @@ impl Store {
         }
         Ok(())
     }
-}
-
-/// What some identities used by a page, which has these.
-fn uses_in(block: &Block, of_page: Range<u32>, wanted: &Range<u32>) -> Vec<(u32, Use)> {
-    /// So many times as many identities as are wanted: then it is worth while to group the events by them once.
-    const MANY: usize = 16;
-    if of_page.len() <= wanted.len() * MANY {
-        let places = (0..block.len()).filter(|place| wanted.contains(&block.identity(*place)));
-        return places.map(|place| (block.identity(place), block.used_at(place))).collect();
-    }
-    let groups = block.by_identity();
-    let start = groups.keys().partition_point(|key| *key < wanted.start);
-    let identities = groups.keys().iter().skip(start).take_while(|key| **key < wanted.end);
-    let of_one = |identity: &u32| {
-        let (identity, places) = (*identity, groups.of_key(*identity).iter());
-        places.map(move |place| (identity, block.used_at(*place as usize)))
-    };
-    identities.flat_map(of_one).collect()
 }
 
 fn used_with(each: Use) -> Result<UsedWith, StorageError> {
