@@ -80,9 +80,11 @@ fn ingest(what: &'static str, asof: &Program, data: &Path, feed: &Feed) -> Resul
     let server = Server::start(asof, data)?;
     let (of_server, of_client) = (server.cpu_seconds(), own_cpu_seconds());
     let took = feed::send(server.address(), TENANT, feed)?;
-    let server_cpu = server.cpu_seconds() - of_server;
     let client_cpu = own_cpu_seconds() - of_client;
     let resident_mb = server.resident_mb();
+    // What is put together after the last acknowledgement belongs to these records, too.
+    server.rest()?;
+    let server_cpu = server.cpu_seconds() - of_server;
     server.stop()?;
     Ok(Ingest {
         what,
