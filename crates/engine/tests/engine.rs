@@ -68,7 +68,7 @@ fn life(n: i64) -> (i64, Option<i64>) {
 async fn who_exists_where_lives_begin_and_end() {
     let folder = tempfile::tempdir().unwrap();
     let engine = Engine::open(options(folder.path())).await.unwrap();
-    for count in [10, 100, 1_040] {
+    for count in [6, 100, 1_040] {
         let tenant = engine.tenant_or_create(&format!("t{count}")).await.unwrap();
         let fact = |n: i64, op: Op, from: i64| Fact {
             event_id: String::new(),
