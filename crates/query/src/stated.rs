@@ -24,6 +24,16 @@ pub(crate) fn counts_from(dies: Instant, grace: Duration) -> Instant {
     if dies == Instant::BEGINNING { dies } else { dies.plus(grace) }
 }
 
+/// The blocks that a set has some of, in order.
+fn blocks_of(set: &RoaringBitmap) -> impl Iterator<Item = u32> {
+    let mut rest = set.iter();
+    std::iter::from_fn(move || {
+        let number = rest.next()? / BLOCK_NODES;
+        rest.advance_to((number * BLOCK_NODES).saturating_add(BLOCK_NODES));
+        Some(number)
+    })
+}
+
 impl Known {
     /// Those of a scope that exist at T (or are deleted then, where that is asked for), as what is kept of their blocks tells; of
     /// the others only a closer look does.
@@ -42,11 +52,8 @@ impl Known {
         }
         // Those that exist, and those that do or surely do not.
         let [mut there, mut told] = [const { Dense::EMPTY }; 2];
-        let mut rest = scope.iter();
-        while let Some(first) = rest.next() {
-            let number = first / BLOCK_NODES;
+        for number in blocks_of(scope) {
             let start = number * BLOCK_NODES;
-            rest.advance_to(start.saturating_add(BLOCK_NODES));
             self.reader().check()?;
             if let Some(block) = self.reader().stated_since(kind, number)? {
                 let Standing { stated, deleted } = block.at(t, self.size());
@@ -99,12 +106,9 @@ impl Known {
     ) -> Result<Dying, QueryError> {
         let counts = |dies: Instant| counts_from(dies, grace);
         let (mut before, mut within, mut open) = (Dense::default(), Vec::new(), RoaringBitmap::new());
-        let mut rest = scope.iter();
-        while let Some(first) = rest.next() {
-            let number = first / BLOCK_NODES;
+        for number in blocks_of(scope) {
             let start = number * BLOCK_NODES;
             let ordinals = start..=start + (BLOCK_NODES - 1);
-            rest.advance_to(ordinals.end().saturating_add(1));
             self.reader().check()?;
             let deaths = self.deaths.get(number, |_| 0, || self.reader().deaths(number))?;
             let Some(deaths) = deaths else {
