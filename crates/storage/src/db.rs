@@ -12,7 +12,6 @@ use rocksdb::{
 };
 
 use crate::error::{StorageError, corrupt};
-use crate::fingerprints::{Fingerprint, Rows, Standing};
 use crate::keys;
 
 /// The column families. FORMAT.md describes each.
@@ -97,29 +96,17 @@ impl Family {
         blocks.set_format_version(5);
         blocks.set_block_size(match self {
             Self::Ledger => 32 << 10,
-            // Read one key at a time, and nearly never: only where a filter is mistaken.
-            Self::EventIds => 4 << 10,
             _ => 16 << 10,
         });
         // A filter is as large as a share of the cache: it stays in memory with its table, at a byte or two for a key.
         blocks.set_cache_index_and_filter_blocks(false);
-        if matches!(self, Self::EventIds | Self::Ids | Self::BatchIds | Self::Statements) {
+        if matches!(self, Self::Ids | Self::BatchIds | Self::Statements) {
             blocks.set_bloom_filter(10.0, false);
         }
-        if self == Self::EventIds {
-            // Each is asked for before it is written: without a filter that is a walk through all that is not in tables yet.
-            options.set_memtable_whole_key_filtering(true);
-            options.set_memtable_prefix_bloom_ratio(0.1);
-        }
         options.set_block_based_table_factory(&blocks);
-        // Digests do not compress; everything else does, and old levels are worth more effort.
+        // Digests and fingerprints do not compress; everything else does, and old levels are worth more effort.
         match self {
-            Self::Hashes => options.set_compression_type(DBCompressionType::None),
-            // Nor do fingerprints, but what stands between them does: at the last level a third of it is zeros.
-            Self::EventIds => {
-                options.set_compression_type(DBCompressionType::None);
-                options.set_bottommost_compression_type(DBCompressionType::Zstd);
-            }
+            Self::Hashes | Self::EventIds => options.set_compression_type(DBCompressionType::None),
             // Most of the bytes there are.
             Self::Ledger | Self::Events => options.set_compression_type(DBCompressionType::Zstd),
             _ => {
@@ -325,8 +312,6 @@ type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 pub(crate) struct Layer {
     /// By [`Family`] as a number.
     families: [Changes; FAMILIES],
-    /// Those of [`Family::EventIds`].
-    fingerprints: Rows,
     written: AtomicBool,
 }
 
@@ -352,10 +337,6 @@ impl Layer {
                 }
             }
         }
-        let family = db.family(Family::EventIds)?;
-        for (key, value) in self.fingerprints.rows() {
-            batch.put_cf(&family, key, value);
-        }
         db.write(batch)?;
         self.written.store(true, Ordering::Release);
         Ok(())
@@ -369,8 +350,6 @@ pub(crate) struct Pending<'a> {
     under: Vec<Arc<Layer>>,
     /// By [`Family`] as a number.
     families: [Changes; FAMILIES],
-    /// Those of [`Family::EventIds`].
-    fingerprints: Rows,
 }
 
 impl<'a> Pending<'a> {
@@ -380,11 +359,11 @@ impl<'a> Pending<'a> {
 
     /// On top of what is on its way to the disk, the oldest first.
     pub fn over(db: &'a Db, under: Vec<Arc<Layer>>) -> Self {
-        Self { db, under, families: Default::default(), fingerprints: Rows::default() }
+        Self { db, under, families: Default::default() }
     }
 
     pub fn is_empty(&self) -> bool {
-        self.fingerprints.is_empty() && self.families.iter().all(BTreeMap::is_empty)
+        self.families.iter().all(BTreeMap::is_empty)
     }
 
     pub fn put(&mut self, family: Family, key: Vec<u8>, value: Vec<u8>) {
@@ -418,27 +397,15 @@ impl<'a> Pending<'a> {
         }
     }
 
-    /// The records that stand with some fingerprints, in their order: fastest where they ascend.
-    pub fn standing(&self, of: &[Fingerprint]) -> Result<Vec<Option<Standing>>, StorageError> {
-        let keys: Vec<&[u8]> = of.iter().map(<[u8; 6]>::as_slice).collect();
-        let on_disk = self.db.get_many(Family::EventIds, &keys)?;
-        let layers: Vec<&Rows> = [&self.fingerprints]
-            .into_iter()
-            .chain(self.under.iter().rev().map(|layer| &layer.fingerprints))
-            .filter(|rows| !rows.is_empty())
-            .collect();
-        let rows = of.iter().zip(on_disk).map(|(fingerprint, on_disk)| {
-            match layers.iter().find_map(|rows| rows.get(fingerprint)) {
-                Some(standing) => Ok(Some(standing.clone())),
-                None => on_disk.map(|value| Standing::decode(&value)).transpose(),
-            }
-        });
-        rows.collect()
-    }
-
-    /// These are all the records that stand with a fingerprint.
-    pub fn stands(&mut self, fingerprint: Fingerprint, standing: Standing) {
-        self.fingerprints.put(fingerprint, standing);
+    /// The values of many keys, in their order.
+    pub fn get_many(&self, family: Family, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, StorageError> {
+        let changes: Vec<_> = keys.iter().map(|key| self.change(family, key)).collect();
+        let unchanged = || keys.iter().zip(&changes).filter(|(_, change)| change.is_none());
+        let on_disk: Vec<&[u8]> = unchanged().map(|(key, _)| key.as_slice()).collect();
+        let mut on_disk = self.db.get_many(family, &on_disk)?.into_iter();
+        let rows =
+            changes.into_iter().map(|change| change.cloned().unwrap_or_else(|| on_disk.next().flatten()));
+        Ok(rows.collect())
     }
 
     /// The rows with the prefix, in order.
@@ -469,8 +436,8 @@ impl<'a> Pending<'a> {
 
     /// No more comes: what is to be written, and is read by whoever comes after it; and what it was on top of.
     pub fn seal(self) -> (Arc<Layer>, Vec<Arc<Layer>>) {
-        let Self { under, families, fingerprints, .. } = self;
-        (Arc::new(Layer { families, fingerprints, written: AtomicBool::new(false) }), under)
+        let Self { under, families, .. } = self;
+        (Arc::new(Layer { families, written: AtomicBool::new(false) }), under)
     }
 
     /// Writes everything, atomically and synced.

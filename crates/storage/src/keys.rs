@@ -6,6 +6,7 @@ use asof_temporal::Member;
 use crate::codec::Decoder;
 use crate::error::StorageError;
 use crate::parts::PartId;
+use crate::runs::RunId;
 
 /// A node by ordinal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -344,6 +345,47 @@ pub(crate) fn part_from(key: &[u8]) -> Result<PartId, StorageError> {
     let mut from = Decoder::new("key of a part", key);
     from.byte()?;
     Ok(PartId { day: from.u32()?, first: from.u64()?, last: from.u64()? })
+}
+
+/// `event_ids`: the lines of the list of runs.
+pub(crate) const RUNS: [u8; 1] = [1];
+
+fn of_run(what: u8, id: RunId) -> Vec<u8> {
+    let mut key = Vec::with_capacity(21);
+    key.push(what);
+    key.extend(id.first.to_be_bytes());
+    key.extend(id.last.to_be_bytes());
+    key
+}
+
+/// `event_ids`: 1, the first and the last ledger index of a run.
+pub(crate) fn run(id: RunId) -> Vec<u8> {
+    of_run(RUNS[0], id)
+}
+
+/// The same with 2: all of its filter.
+pub(crate) fn run_filter_prefix(id: RunId) -> Vec<u8> {
+    of_run(2, id)
+}
+
+/// The same, and a number: a row of its filter.
+pub(crate) fn run_filter(id: RunId, row: u32) -> Vec<u8> {
+    let mut key = run_filter_prefix(id);
+    key.extend(row.to_be_bytes());
+    key
+}
+
+/// The same with 3, and a number: a block of its fingerprints.
+pub(crate) fn run_block(id: RunId, block: u32) -> Vec<u8> {
+    let mut key = of_run(3, id);
+    key.extend(block.to_be_bytes());
+    key
+}
+
+pub(crate) fn run_from(key: &[u8]) -> Result<RunId, StorageError> {
+    let mut from = Decoder::new("key of a run", key);
+    from.byte()?;
+    Ok(RunId { first: from.u64()?, last: from.u64()? })
 }
 
 /// `posture`: privilege, start of the segment.

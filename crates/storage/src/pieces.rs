@@ -13,6 +13,12 @@ pub struct Pieces {
     pub part_events: u32,
     /// A part with twice as many events or more is cut by identity into pages of so many, and of so many users.
     pub page_events: usize,
+    /// So many runs of fingerprints of one level become one of the next.
+    pub level_runs: usize,
+    /// Fingerprints of a block of a run.
+    pub run_block: usize,
+    /// Fingerprints that each merge of runs takes on with a group, at least.
+    pub merge_share: u64,
     /// Records that are replayed into the views in one write.
     pub replay_records: usize,
 }
@@ -24,6 +30,9 @@ impl Pieces {
         day_parts: 8,
         part_events: 1 << 18,
         page_events: 1 << 12,
+        level_runs: 8,
+        run_block: 512,
+        merge_share: 4096,
         replay_records: 20_000,
     };
 }

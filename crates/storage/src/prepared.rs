@@ -6,8 +6,8 @@ use asof_model::{Batch, RecordBody};
 use sha2::{Digest, Sha256};
 
 use crate::canonical;
-use crate::fingerprints::Fingerprint;
 use crate::names::OwnNames;
+use crate::runs::Fingerprint;
 use crate::store::Store;
 use crate::views::Ordinals;
 use crate::views::event_ids::fingerprint_of;

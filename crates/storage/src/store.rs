@@ -1,5 +1,6 @@
 //! One tenant's store: opening, appending in groups, and what maintenance needs.
 
+use std::collections::HashMap;
 use std::ops::{ControlFlow, RangeInclusive};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,15 +20,16 @@ use crate::memory::Memory;
 use crate::parts::{self, Parts};
 use crate::pieces::Pieces;
 use crate::prepared::{Entry, Prepared};
+use crate::runs::{Fingerprint, Mark};
 use crate::sealed::Spent;
-use crate::views::event_ids::{Known, NewIds, is_same};
+use crate::views::event_ids::{fingerprint_of, is_same};
 use crate::views::{Found, Ordinals, Views};
 use crate::work::{Counters, Work};
 
 /// The version of everything on disk. FORMAT.md has its history.
-pub const FORMAT_VERSION: u32 = 3;
+pub const FORMAT_VERSION: u32 = 4;
 /// Those before, which are brought up to it when they are opened.
-const FORMATS_BEFORE: RangeInclusive<u32> = 1..=2;
+const FORMATS_BEFORE: RangeInclusive<u32> = 1..=3;
 
 const META_FORMAT: &[u8] = b"format";
 const META_VIEWS: &[u8] = b"views";
@@ -101,7 +103,8 @@ struct New {
     ordinals: Vec<Ordinals>,
     /// Canonical bytes of their bodies.
     bodies: Vec<Vec<u8>>,
-    event_ids: NewIds,
+    /// Of those that have an event_id.
+    marks: Vec<Mark>,
 }
 
 /// Makes a folder and syncs those that name it: a synced log is lost with a folder whose own name a power cut takes away.
@@ -270,8 +273,10 @@ pub(crate) fn replay_into(
         }
         let records =
             (header.first..header.end).map(|index| reader.record(index)).collect::<Result<Vec<_>, _>>()?;
-        let event_ids = NewIds::of(&records, &pending)?;
-        views.apply(&header, &records, event_ids, &[], &mut pending)?;
+        let marks = records
+            .iter()
+            .filter_map(|record| Some((fingerprint_of(&record.source, &record.body)?, record.index)));
+        views.apply(&header, &records, marks, &[], &mut pending)?;
         in_group += records.len() + 1;
         position = (header.end, header.number + 1);
         if in_group >= pieces.replay_records {
@@ -362,7 +367,7 @@ impl Group<'_> {
             conflicting: 0,
         };
         self.with_facts |= entries.iter().any(|entry| matches!(entry.body, RecordBody::Fact(_)));
-        let New { records, ordinals, bodies, event_ids } = self.keep_new(&source, entries, &mut receipt)?;
+        let New { records, ordinals, bodies, marks } = self.keep_new(&source, entries, &mut receipt)?;
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(|error| StorageError::Io(format!("no randomness: {error}")))?;
         let Found { new: named, ordinals } =
@@ -380,7 +385,7 @@ impl Group<'_> {
             named,
         };
         ledger::append(&mut header, &bodies, self.frontier, &mut self.pending);
-        self.views.apply(&header, &records, event_ids, &ordinals, &mut self.pending)?;
+        self.views.apply(&header, &records, marks.into_iter(), &ordinals, &mut self.pending)?;
         *self.batches += 1;
         *self.last_recorded_at = recorded_at;
         receipt.ledger_size = header.end;
@@ -435,17 +440,23 @@ impl Group<'_> {
     ) -> Result<New, StorageError> {
         let (mut records, mut kept) = (Vec::with_capacity(entries.len()), Vec::with_capacity(entries.len()));
         let mut known_ordinals = Vec::with_capacity(entries.len());
-        let known = Known::of(entries.iter().filter_map(|entry| entry.fingerprint), &self.pending)?;
-        let mut new = NewIds::new(known);
+        let fingerprints = entries.iter().filter_map(|entry| entry.fingerprint);
+        let known = self.views.event_ids().known(fingerprints, &self.pending)?;
+        let mut marks = Vec::with_capacity(entries.len());
+        // Of what the batch itself has more than once: the places of those that are kept.
+        let mut places: HashMap<Fingerprint, Vec<usize>> = HashMap::new();
         for Entry { body, bytes, fingerprint, ordinals } in entries {
+            let index = receipt.first_index + kept.len() as u64;
             if let Some(fingerprint) = fingerprint {
-                let same = |place: &usize| {
-                    records.get(*place).is_some_and(|record: &Record| is_same(&record.body, &body))
+                let repeated = known.is_repeated(fingerprint);
+                let same = |place: &&usize| {
+                    records.get(**place).is_some_and(|record: &Record| is_same(&record.body, &body))
                 };
                 // Within the batch the fingerprint alone does not tell, either.
-                let standing = match new.with(fingerprint).find(same) {
-                    Some(place) => kept.get::<usize>(place).cloned(),
-                    None => new.known.standing(&fingerprint, source, &body, &self.pending)?,
+                let before = places.get(&fingerprint).and_then(|places| places.iter().find(same));
+                let standing = match before {
+                    Some(place) => kept.get::<usize>(*place).cloned(),
+                    None => known.standing(fingerprint, source, &body, &self.pending)?,
                 };
                 if let Some(standing) = standing {
                     receipt.conflicting += u64::from(standing != bytes);
@@ -455,13 +466,15 @@ impl Group<'_> {
                     }
                     continue;
                 }
+                if repeated {
+                    places.entry(fingerprint).or_default().push(kept.len());
+                }
+                marks.push((fingerprint, index));
             }
-            let index = receipt.first_index + kept.len() as u64;
-            new.push(fingerprint, index);
             records.push(Record { index, recorded_at: receipt.recorded_at, source: source.to_owned(), body });
             kept.push(bytes);
             known_ordinals.push(ordinals);
         }
-        Ok(New { records, ordinals: known_ordinals, bodies: kept, event_ids: new })
+        Ok(New { records, ordinals: known_ordinals, bodies: kept, marks })
     }
 }

@@ -20,7 +20,16 @@ use crate::tenant::{Way, answers, write_on};
 /// Of whatever a view cuts into pieces, so many in one.
 const fn pieces(number: usize) -> Pieces {
     let (day_parts, part_events) = (number, 100 * number as u32);
-    Pieces { segment_changes: number, day_parts, part_events, page_events: number, replay_records: number }
+    Pieces {
+        segment_changes: number,
+        day_parts,
+        part_events,
+        page_events: number,
+        level_runs: number,
+        run_block: number,
+        merge_share: number as u64,
+        replay_records: number,
+    }
 }
 
 const SIZES: &[Pieces] = &[pieces(1), pieces(2), pieces(7), Pieces::DEFAULT];

@@ -8,9 +8,10 @@ use asof_tests::contract::{questions, text};
 use crate::contract::{ask, difference, same};
 
 /// The folder of each format with 254 records of `story`, and the root over them as that version gave it.
-const OLD: [(&str, &str); 2] = [
+const OLD: [(&str, &str); 3] = [
     ("v1", "4de7e9b0d49c0635c5e84aa8540a760df1bfa076524221235b247005743ab23b"),
     ("v2", "ca09b533f94b3d85b60217af1a51cdca3ae8e98bf5ad6b95cdc85a4ab3ac66cf"),
+    ("v3", "1f30955f4c98ccf8408019d77e6e6447a2675fbd124cdeb474ef97edb21399ba"),
 ];
 
 fn copy(from: &Path, to: &Path) {

@@ -13,11 +13,13 @@ use crate::db::{Db, Family};
 use crate::error::{StorageError, corrupt};
 use crate::keys;
 use crate::parts::{load, sound_rows};
+use crate::runs::{self, Marks, Read};
 
 /// (rows or logical entries, SHA-256 over them).
 pub(crate) fn digest(db: &Db, family: Family) -> Result<(u64, Hash), StorageError> {
     let mut sum = Sum::default();
     match family {
+        Family::EventIds => event_ids(db, &mut sum)?,
         Family::Events => events(db, &mut sum)?,
         Family::Posture => posture(db, &mut sum)?,
         _ => db.scan(family, &[], None, false, &mut |key, value| {
@@ -41,6 +43,23 @@ impl Sum {
         self.hasher.update((value.len() as u64).to_be_bytes());
         self.hasher.update(value);
         self.entries += 1;
+    }
+}
+
+/// Of each record with an event_id: its fingerprint and its index. What is beside them must be what they make.
+fn event_ids(db: &Db, sum: &mut Sum) -> Result<(), StorageError> {
+    let read: Read<'_> = &|key| db.get(Family::EventIds, key);
+    let runs = runs::load(db)?;
+    runs.iter().try_for_each(|run| run.check(read))?;
+    let mut marks = Marks::of(&runs);
+    loop {
+        let next = marks.next(read)?;
+        if next.is_empty() {
+            return Ok(());
+        }
+        for (fingerprint, index) in next {
+            sum.add(&fingerprint.to_bytes(), &index.to_be_bytes());
+        }
     }
 }
 

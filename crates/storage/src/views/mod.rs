@@ -16,6 +16,7 @@ use asof_model::Record;
 pub(crate) use dictionary::{Dictionary, Found, Ordinals, parse_name};
 pub(crate) use digest::digest;
 pub(crate) use entangled::{ENDED, MEMBERS, MORTAL};
+pub(crate) use event_ids::KnownIds;
 pub(crate) use events::{CLASSES, class, day_of, head_class, interval_of, of_class, secret_class};
 pub(crate) use posture::decode_revision;
 pub(crate) use scopes::{decode_scope, fingerprint};
@@ -29,6 +30,7 @@ use crate::ledger::Header;
 use crate::memory::Memory;
 use crate::parts::Parts;
 use crate::pieces::Pieces;
+use crate::runs::Mark;
 
 /// One view. It sees batches in ledger order, and reads its own and earlier views' rows through `pending`.
 pub(crate) trait View {
@@ -95,6 +97,7 @@ impl TimelineKey {
 /// All views, in the order in which they may read each other.
 pub(crate) struct Views {
     dictionary: Dictionary,
+    event_ids: KnownIds,
     others: Vec<Box<dyn View + Send>>,
 }
 
@@ -102,6 +105,7 @@ impl Views {
     pub fn open(db: &Db, pieces: Pieces, parts: Arc<Parts>, memory: &Memory) -> Result<Self, StorageError> {
         Ok(Self {
             dictionary: Dictionary::open(db, memory.names().of(parts.opening()))?,
+            event_ids: KnownIds::open(db, pieces)?,
             others: vec![
                 Box::new(timelines::Timelines::default()),
                 Box::new(scopes::Scopes),
@@ -112,21 +116,25 @@ impl Views {
         })
     }
 
+    pub fn event_ids(&self) -> &KnownIds {
+        &self.event_ids
+    }
+
     pub fn dictionary(&mut self) -> &mut Dictionary {
         &mut self.dictionary
     }
 
-    /// Takes in a batch. `ordinals`: as [`Found`] has them, as far as they are known.
+    /// Takes in a batch. `marks`: of the records that have an event_id. `ordinals`: as [`Found`] has them, as far as they are known.
     pub fn apply(
         &mut self,
         header: &Header,
         records: &[Record],
-        event_ids: event_ids::NewIds,
+        marks: impl Iterator<Item = Mark>,
         ordinals: &[Ordinals],
         pending: &mut Pending<'_>,
     ) -> Result<(), StorageError> {
         headers(header, pending);
-        event_ids::apply(event_ids, pending);
+        marks.for_each(|mark| self.event_ids.keep(mark));
         let batch = self.dictionary.apply(header, records, ordinals, pending)?;
         for view in &mut self.others {
             view.apply(&batch, pending)?;
@@ -136,6 +144,7 @@ impl Views {
 
     pub fn finish(&mut self, pending: &mut Pending<'_>) -> Result<(), StorageError> {
         self.dictionary.finish();
+        self.event_ids.finish(pending)?;
         for view in &mut self.others {
             view.finish(pending)?;
         }
