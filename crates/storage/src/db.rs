@@ -107,8 +107,12 @@ impl Family {
         // Digests and fingerprints do not compress; everything else does, and old levels are worth more effort.
         match self {
             Self::Hashes | Self::EventIds => options.set_compression_type(DBCompressionType::None),
-            // Most of the bytes there are.
-            Self::Ledger | Self::Events => options.set_compression_type(DBCompressionType::Zstd),
+            // Most of the bytes there are. In blocks as small as these, more effort gives no fewer of them.
+            Self::Ledger | Self::Events => {
+                options.set_compression_type(DBCompressionType::Zstd);
+                let (window_bits, level, strategy, dictionary_bytes) = (-14, 1, 0, 0);
+                options.set_compression_options(window_bits, level, strategy, dictionary_bytes);
+            }
             _ => {
                 options.set_compression_type(DBCompressionType::Lz4);
                 options.set_bottommost_compression_type(DBCompressionType::Zstd);

@@ -48,7 +48,8 @@ impl Filter {
     /// False only where it was not added.
     pub fn may_have(&self, fingerprint: Fingerprint) -> bool {
         let line = &self.0[self.line_of(fingerprint)];
-        Self::probes(fingerprint).all(|(word, bit)| line[word] & bit != 0)
+        // All probes, whatever the first ones say: a processor that need not guess has several lines on their way at a time.
+        Self::probes(fingerprint).fold(0, |missing, (word, bit)| missing | bit & !line[word]) == 0
     }
 
     /// How many rows it takes.

@@ -20,7 +20,7 @@ use crate::runs::{self, Fingerprint, Mark, Merge, Run, RunId, RunWriter};
 /// Blocks that are in memory at a time while a batch that came before is looked for.
 const BLOCKS_AT_ONCE: usize = 256;
 /// Of the marks that a group brings, so many times as many go on in each merge: it is done long before the next one is due.
-const PACE: u64 = 2;
+const PACE: u64 = 4;
 
 /// The fingerprint of (source, event_id), and of a fact's subject; `None`: it has no event_id.
 pub(crate) fn fingerprint_of(source: &str, body: &RecordBody) -> Option<Fingerprint> {
