@@ -16,6 +16,8 @@ const TOGETHER: u32 = 8;
 const BEYOND_MAX: u64 = 4;
 /// Days are being added to while so much of the ledger, as a divisor, is not behind the last record of them.
 const RECENT: u64 = 16;
+/// In how many steps sums of the same days become outdated.
+const STEPS: u64 = 16;
 
 /// What is made of all events of some days up to a ledger index. Of any K beyond that, it is a part.
 #[derive(Debug)]
@@ -109,7 +111,10 @@ impl Store {
     }
 
     /// So much is not in a sum that it had better be made again. While more comes it would have to be made again and again.
-    pub(crate) fn is_outdated<T>(&self, days: &Range<u32>, sum: &Sum<T>) -> bool {
+    /// Of sums of the same days with other numbers, not all are outdated at once: no question has to make all of them.
+    pub(crate) fn is_outdated<T>(&self, days: &Range<u32>, sum: &Sum<T>, number: u32) -> bool {
+        // From once the least that there must be to twice as much.
+        let more = |least: u64| least + least / STEPS * (u64::from(number) % STEPS);
         let (mut all, mut beyond) = (0, 0);
         for part in self.parts.directory().range(days.clone()).flat_map(|(_, parts)| parts.iter()) {
             all += u64::from(part.events);
@@ -118,8 +123,8 @@ impl Store {
             }
         }
         let size = self.published();
-        let is_recent = self.last_of(days).is_some_and(|last| size - size / RECENT <= last);
-        beyond * BEYOND_MAX > all && !is_recent
+        let is_recent = self.last_of(days).is_some_and(|last| size - more(size / RECENT) <= last);
+        beyond > more(all / BEYOND_MAX) && !is_recent
     }
 }
 

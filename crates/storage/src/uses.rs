@@ -10,7 +10,6 @@ use quick_cache::Weighter;
 use crate::days::{Stretch, Sum};
 use crate::error::StorageError;
 use crate::events::{Wanted, given};
-use crate::parts::Part;
 use crate::store::Store;
 use crate::views::of_class;
 use crate::work::Of;
@@ -36,6 +35,8 @@ struct Open {
     place: usize,
     identity: u32,
     recent: [Option<Use>; RECENT],
+    /// Of the days that are visited, what was recorded up to here has been told.
+    told: Option<u64>,
     /// Nothing more is wanted of it.
     closed: bool,
 }
@@ -108,6 +109,7 @@ impl Store {
             place,
             identity: *identity,
             recent: [None; RECENT],
+            told: None,
             closed: false,
         };
         let mut open: Vec<Open> = identities.iter().enumerate().map(open).collect();
@@ -118,8 +120,8 @@ impl Store {
             let go_on = match stretch {
                 Stretch::Whole(days) => self.visit_sums(&days, &mut walk, go_on)?,
                 Stretch::Day(day) => {
-                    let all = 0..walk.open.len();
-                    self.visit_parts(&(day..day.saturating_add(1)), &all, |_| true, &mut walk)?;
+                    walk.open.iter_mut().for_each(|each| each.told = None);
+                    self.visit_parts(&(day..day.saturating_add(1)), &mut walk)?;
                     go_on()
                 }
             };
@@ -149,23 +151,21 @@ impl Store {
             let group = first.identity / TOGETHER;
             let end = walk.open.partition_point(|each| each.identity / TOGETHER <= group);
             let used = self.used(days, group, last)?;
-            if used.is_known(walk.size) {
-                for at in start..end {
-                    let identity = walk.open[at].identity;
-                    for by in used.of.of_identity(identity) {
-                        if walk.open[at].closed {
-                            break;
-                        }
-                        walk.tell(at, *by)?;
+            let is_known = used.is_known(walk.size);
+            for at in start..end {
+                walk.open[at].told = if is_known { used.last } else { None };
+                let identity = walk.open[at].identity;
+                for by in used.of.of_identity(identity).iter().filter(|_| is_known) {
+                    if walk.open[at].closed {
+                        break;
                     }
+                    walk.tell(at, *by)?;
                 }
-                if used.last < last {
-                    self.visit_parts(days, &(start..end), |part| used.lacks(part), walk)?;
-                }
-            } else {
-                self.visit_parts(days, &(start..end), |_| true, walk)?;
             }
             start = end;
+        }
+        if walk.open.iter().any(|each| !each.closed && each.told < last) {
+            self.visit_parts(days, walk)?;
         }
         Ok(true)
     }
@@ -174,8 +174,8 @@ impl Store {
     fn used(&self, days: &Range<u32>, group: u32, last: Option<u64>) -> Result<Used, StorageError> {
         let key = (self.parts.opening(), days.clone(), group);
         let before = self.parts.caches().used.get(&key);
-        if let Some(used) = before.as_ref().filter(|used| used.last >= last || !self.is_outdated(days, used))
-        {
+        let is_kept = |used: &&Used| used.last >= last || !self.is_outdated(days, used, group);
+        if let Some(used) = before.as_ref().filter(is_kept) {
             return Ok(Arc::clone(used));
         }
         let first = group * TOGETHER;
@@ -207,26 +207,22 @@ impl Store {
         Ok(used)
     }
 
-    /// Visits what the open identities at these places used, event by event, in some of the parts of some days.
-    fn visit_parts(
-        &self,
-        days: &Range<u32>,
-        open: &Range<usize>,
-        wanted: impl Fn(&Part) -> bool,
-        walk: &mut Walk<'_>,
-    ) -> Result<(), StorageError> {
+    /// Visits what the open identities used, event by event, in those parts of some days that they were not told of.
+    fn visit_parts(&self, days: &Range<u32>, walk: &mut Walk<'_>) -> Result<(), StorageError> {
+        let told = walk.open.iter().filter(|each| !each.closed).map(|each| each.told).min().flatten();
         for day in self.days_of(days) {
             let pages = self.parts.of_day(day, |part| {
                 let mut pages = Vec::new();
-                if !part.meets(walk.during, walk.size) || !wanted(part) {
+                if !part.meets(walk.during, walk.size) || told.is_some_and(|told| part.id.last <= told) {
                     return Ok(Some(pages));
                 }
                 let Some(head) = self.parts.head(&self.db, part.id)? else { return Ok(None) };
                 self.work.add(Of::Bitmaps, 1);
                 let mut below = None;
-                for at in open.clone() {
-                    let identity = walk.open[at].identity;
-                    if walk.open[at].closed || !head.everyone().contains(identity) {
+                for (at, each) in walk.open.iter().enumerate() {
+                    let identity = each.identity;
+                    let is_told = each.told.is_some_and(|told| part.id.last <= told);
+                    if each.closed || is_told || !head.everyone().contains(identity) {
                         continue;
                     }
                     if below.is_none_or(|below| below <= identity) {
