@@ -1,11 +1,18 @@
 //! Who was seen, and what was used, in every window and at every ledger size, against reading the events one by one.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod common;
+
 use std::collections::{BTreeSet, HashSet};
 use std::ops::ControlFlow;
 
-use asof_model::{Batch, Instant, Interval, Observation, Outcome, Privilege, PrivilegeSet};
+use asof_model::{
+    Batch, Instant, Interval, NodeKind, NodeRef, NodeValue, Observation, Op, Outcome, Privilege,
+    PrivilegeSet, Subject, Value,
+};
 use asof_storage::{Axis, EventScan, Memory, Pieces, Prepared, Store, StoredEvent, UsedWith, Wanted};
+
+use common::fact;
 
 const HOUR: i64 = 3_600_000_000_000;
 
@@ -38,6 +45,17 @@ fn batches() -> Vec<Batch> {
     (0..6).map(|number| batch(number * 30..number * 30 + 30)).collect()
 }
 
+/// Names some of the identities and then as many others as are taken together: the rest of them are of another such group.
+fn named() -> Batch {
+    let names =
+        (0..5).map(|number| format!("i{number}")).chain((0..1_100).map(|number| format!("x{number}")));
+    let put = |id: String| {
+        let node = Subject::Node(NodeRef { kind: NodeKind::Identity, id });
+        fact(node, Op::Put(Value::Node(NodeValue::default())), 0)
+    };
+    Batch { source: "s".into(), facts: names.map(put).collect(), ..Batch::default() }
+}
+
 #[test]
 fn who_was_seen_is_who_has_an_event() {
     let folder = tempfile::tempdir().unwrap();
@@ -45,10 +63,22 @@ fn who_was_seen_is_who_has_an_event() {
     let pieces = Pieces { page_events: 8, day_parts: 2, ..Pieces::DEFAULT };
     let memory = Memory::new(Memory::BYTES_DEFAULT);
     let (store, mut writer) = Store::open_in(&folder.path().join("t"), pieces, &memory).unwrap();
-    for batch in batches() {
+    let mut group = writer.group();
+    group.append(Prepared::of(named()), just(100, 0)).unwrap();
+    group.commit().unwrap();
+    for (number, batch) in batches().into_iter().enumerate() {
         let mut group = writer.group();
         group.append(Prepared::of(batch), just(100, 0)).unwrap();
-        group.commit().unwrap();
+        let size = group.commit().unwrap();
+        if number == 0 {
+            // What is summed up of one of them is behind what is of the others.
+            let (wanted, during) =
+                (Wanted::of(PrivilegeSet::from_iter([Privilege::Read]), &[]), Interval::ALWAYS);
+            store
+                .uses(&[0], &wanted, during, size, &mut || true, &mut |_, _| ControlFlow::Continue(()))
+                .unwrap();
+            continue;
+        }
         agrees(&store);
     }
     // Much comes to one of eight days that were summed up, and then only to others: it is added to the sum of the eight.
@@ -191,7 +221,7 @@ fn agrees(store: &Store) {
 /// What identities used is what their events say, and no more is told of those of whom nothing more is wanted.
 fn uses_agree(store: &Store, scan: &EventScan, size: u64, events: &[StoredEvent]) {
     /// Not in order, and one that there is none of.
-    const IDENTITIES: [u32; 6] = [9, 0, 4, 5_000, 10, 3];
+    const IDENTITIES: [u32; 6] = [1_109, 0, 4, 5_000, 1_105, 3];
     let during = Interval { from: scan.from.0, to: scan.to };
     let use_of = |event: &StoredEvent| {
         let place = IDENTITIES.iter().position(|each| *each == event.identity)?;
