@@ -28,11 +28,29 @@ pub struct Tenant {
     shared: Shared,
     options: Arc<Options>,
     gate: Gate,
-    jobs: Arc<Mutex<Option<mpsc::Sender<Job<Batch>>>>>,
+    running: Arc<Running>,
     room: Arc<Semaphore>,
     published: watch::Receiver<u64>,
     broken: Broken,
-    threads: Arc<Mutex<Vec<JoinHandle<()>>>>,
+}
+
+/// What works for a tenant, until it is stopped or its last handle is dropped.
+struct Running {
+    jobs: Mutex<Option<mpsc::Sender<Job<Batch>>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Drop for Running {
+    /// Who drops a tenant that was not stopped waits for its threads: they have its database open, which a process that ends
+    /// meanwhile would pull away under them.
+    fn drop(&mut self) {
+        self.jobs.get_mut().take();
+        for thread in self.threads.get_mut().drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of a tenant's writer panicked");
+            }
+        }
+    }
 }
 
 impl Tenant {
@@ -61,11 +79,10 @@ impl Tenant {
             shared,
             options,
             gate,
-            jobs: Arc::new(Mutex::new(Some(jobs))),
+            running: Arc::new(Running { jobs: Mutex::new(Some(jobs)), threads: Mutex::new(threads) }),
             room: Arc::new(Semaphore::new(QUEUE_RECORDS)),
             published,
             broken,
-            threads: Arc::new(Mutex::new(threads)),
         })
     }
 
@@ -106,7 +123,7 @@ impl Tenant {
     }
 
     async fn send(&self, job: Job<Batch>) -> Result<(), EngineError> {
-        let jobs = self.jobs.lock().await.clone().ok_or(EngineError::Closed)?;
+        let jobs = self.running.jobs.lock().await.clone().ok_or(EngineError::Closed)?;
         jobs.send(job).await.map_err(|_| self.broken.error())
     }
 
@@ -158,9 +175,9 @@ impl Tenant {
 
     /// Takes no more batches, writes those enqueued, flushes.
     pub(crate) async fn stop(&self) -> Result<(), EngineError> {
-        self.jobs.lock().await.take();
+        self.running.jobs.lock().await.take();
         self.shared.answers.forget();
-        let threads = std::mem::take(&mut *self.threads.lock().await);
+        let threads = std::mem::take(&mut *self.running.threads.lock().await);
         let join = move |_| threads.into_iter().map(JoinHandle::join).all(|joined| joined.is_ok());
         let joined = self.gate.run(STOP_DEADLINE, join).await?;
         if joined { Ok(()) } else { Err(EngineError::Closed) }
