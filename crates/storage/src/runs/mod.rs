@@ -175,3 +175,21 @@ impl RunWriter {
         Arc::new(self.run)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fingerprint_is_looked_for_wherever_it_may_be() {
+        let fingerprint = |number: u8| Fingerprint::from_bytes([0, 0, 0, 0, 0, number]);
+        // One that several records have may begin at the end of a block and fill others.
+        let starts = [5, 9, 9, 12].map(fingerprint).to_vec();
+        let (id, filter) = (RunId { first: 0, last: 9 }, Filter::with_room(10));
+        let run = Run { id, level: 0, marks: 10, starts, filter };
+        let expected = [(4, 0..0), (5, 0..1), (8, 0..1), (9, 0..3), (10, 2..3), (12, 2..4), (99, 3..4)];
+        for (number, blocks) in expected {
+            assert_eq!(run.blocks_of(fingerprint(number)), blocks, "{number}");
+        }
+    }
+}
