@@ -120,7 +120,7 @@ impl Known {
                 for secret in scope.range(ordinals) {
                     match deaths.of_place(secret % BLOCK_NODES, self.size()) {
                         None => drop(open.insert(secret)),
-                        Some(dies) if counts(dies) <= window.from => before.insert(secret),
+                        Some(dies) if counts(dies) <= window.from => drop(before.insert(secret)),
                         Some(dies) if dies < window.to => within.push((secret, counts(dies))),
                         Some(_) => {}
                     }

@@ -14,14 +14,17 @@ impl Dense {
     /// As many as share their upper half, which a bitmap keeps together.
     const WORDS_TOGETHER: usize = 1 << 10;
 
-    /// Adds one.
+    /// Adds one. False: it is one of them.
     #[inline]
-    pub fn insert(&mut self, ordinal: u32) {
+    pub fn insert(&mut self, ordinal: u32) -> bool {
         let place = ordinal as usize / 64;
         if place >= self.0.len() {
             self.0.resize((place + 1 + place / 2).min(Self::WORDS_MAX), 0);
         }
-        self.0[place] |= 1 << (ordinal % 64);
+        let (word, bit) = (&mut self.0[place], 1 << (ordinal % 64));
+        let is_new = *word & bit == 0;
+        *word |= bit;
+        is_new
     }
 
     /// The same as a set.
@@ -101,8 +104,8 @@ mod tests {
         assert!(Dense::default().set().is_empty());
         let ordinals = [7, 70_000, 0, 65_536, 63, 64, 7, 1 << 20, 65_535];
         let mut dense = Dense::default();
-        for one in ordinals {
-            dense.insert(one);
+        for (place, one) in ordinals.into_iter().enumerate() {
+            assert_eq!(dense.insert(one), place != 6, "{one}");
         }
         let set: RoaringBitmap = ordinals.into_iter().collect();
         assert_eq!(dense.set(), set);

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use roaring::RoaringBitmap;
-
 use super::columns::Numbers;
 use super::{Block, NONE};
+use crate::dense::Dense;
 
 /// Of some blocks, for each class of events: the ordinals by when they were first seen, and by when last. So a stretch that
 /// begins before all of the events or ends after them takes no look at those in between: who was seen from a moment on is
@@ -24,6 +23,15 @@ struct Run {
     ordinals: Vec<u32>,
 }
 
+/// What is found of a class.
+#[derive(Default)]
+struct OfClass {
+    /// Those that were come upon, the latest event of which is still to be found.
+    seen: Dense,
+    first: Vec<(i64, u32)>,
+    last: Vec<(i64, u32)>,
+}
+
 impl Ends {
     /// Of the ordinals that events have at their places ([`NONE`]: none), by a class that is made of each event's.
     pub fn of(
@@ -33,25 +41,36 @@ impl Ends {
     ) -> Self {
         let mut found = Self::default();
         for block in blocks {
-            let of_places = |places: &mut dyn Iterator<Item = usize>| {
-                let mut by_class: BTreeMap<u8, (RoaringBitmap, Vec<(i64, u32)>)> = BTreeMap::new();
-                for place in places {
-                    let ordinal = ordinal(block, place);
-                    if ordinal != NONE {
-                        let (came, list) = by_class.entry(class(block.classes()[place])).or_default();
-                        if came.insert(ordinal) {
-                            list.push((block.time(place), ordinal));
-                        }
-                    }
+            // Ordinals of a page lie close together.
+            let first = (0..block.len()).map(|place| ordinal(block, place)).min().unwrap_or(NONE);
+            let events = (0..block.len()).filter_map(|place| {
+                let ordinal = ordinal(block, place);
+                let class = || class(block.classes()[place]);
+                (ordinal != NONE).then(|| (place, ordinal - first, usize::from(class())))
+            });
+            let mut by_class: Vec<OfClass> = Vec::new();
+            for (place, ordinal, class) in events.clone() {
+                if by_class.len() <= class {
+                    by_class.resize_with(class + 1, OfClass::default);
                 }
-                by_class.into_iter().map(|(class, (_, list))| (class, list))
-            };
-            for (class, list) in of_places(&mut (0..block.len())) {
-                found.first.entry(class).or_default().push(Run::of(&list));
+                let of_class = &mut by_class[class];
+                if of_class.seen.insert(ordinal) {
+                    of_class.first.push((block.time(place), first + ordinal));
+                }
             }
-            for (class, mut list) in of_places(&mut (0..block.len()).rev()) {
-                list.reverse();
-                found.last.entry(class).or_default().push(Run::of(&list));
+            for (place, ordinal, class) in events.rev() {
+                let of_class = &mut by_class[class];
+                if of_class.seen.contains(ordinal) {
+                    of_class.seen.toggle(ordinal);
+                    of_class.last.push((block.time(place), first + ordinal));
+                }
+            }
+            for (class, mut of_class) in (0..=u8::MAX).zip(by_class) {
+                if !of_class.first.is_empty() {
+                    of_class.last.reverse();
+                    found.first.entry(class).or_default().push(Run::of(&of_class.first));
+                    found.last.entry(class).or_default().push(Run::of(&of_class.last));
+                }
             }
         }
         found
