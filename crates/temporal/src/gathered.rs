@@ -14,17 +14,12 @@ pub(crate) type Bits = [u64; BLOCK_NODES as usize / 64];
 /// step, and then within one: a block's whole list is many times as long as what is read of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Gathered {
-    steps: Box<[Step]>,
+    /// The first moment of each step.
+    firsts: Box<[Instant]>,
+    /// The places of the steps before each.
+    before: Box<[Bits]>,
     moments: Box<[Instant]>,
     places: Box<[u16]>,
-}
-
-/// So many places that follow each other.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Step {
-    first: Instant,
-    /// Those of the steps before it.
-    before: Bits,
 }
 
 impl Gathered {
@@ -32,20 +27,24 @@ impl Gathered {
 
     pub(crate) fn of(mut all: Vec<(Instant, u32)>) -> Self {
         all.sort_unstable();
-        let (mut steps, mut before) = (Vec::new(), Bits::default());
+        let (mut before, mut so_far) = (Vec::new(), Bits::default());
         for step in all.chunks(Self::STEP) {
-            steps.extend(step.first().map(|each| Step { first: each.0, before }));
+            before.push(so_far);
             for (_, place) in step {
-                insert(&mut before, *place);
+                insert(&mut so_far, *place);
             }
         }
-        let moments = all.iter().map(|each| each.0).collect();
-        Self { steps: steps.into(), moments, places: all.iter().map(|each| each.1 as u16).collect() }
+        Self {
+            firsts: all.iter().step_by(Self::STEP).map(|each| each.0).collect(),
+            before: before.into(),
+            moments: all.iter().map(|each| each.0).collect(),
+            places: all.iter().map(|each| each.1 as u16).collect(),
+        }
     }
 
     /// How many have a moment of which this is so; it is so of all before one of which it is so.
     pub(crate) fn count(&self, is_so: impl Fn(Instant) -> bool) -> usize {
-        let Some(last) = self.steps.partition_point(|step| is_so(step.first)).checked_sub(1) else {
+        let Some(last) = self.firsts.partition_point(|first| is_so(*first)).checked_sub(1) else {
             return 0;
         };
         let start = last * Self::STEP;
@@ -56,7 +55,7 @@ impl Gathered {
     /// The first so many, of as many as there are.
     pub(crate) fn first(&self, count: usize) -> Bits {
         let Some(last) = count.checked_sub(1).map(|last| last / Self::STEP) else { return Bits::default() };
-        let mut bits = self.steps[last].before;
+        let mut bits = self.before[last];
         for place in &self.places[last * Self::STEP..count] {
             insert(&mut bits, u32::from(*place));
         }
@@ -70,7 +69,8 @@ impl Gathered {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        size_of_val(&*self.steps) + size_of_val(&*self.moments) + size_of_val(&*self.places)
+        let steps = size_of_val(&*self.firsts) + size_of_val(&*self.before);
+        steps + size_of_val(&*self.moments) + size_of_val(&*self.places)
     }
 }
 
