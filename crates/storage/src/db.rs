@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, Direction, IteratorMode, Options,
-    ReadOptions, WriteBatch, WriteBufferManager, WriteOptions,
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, Options, ReadOptions, WriteBatch,
+    WriteBufferManager, WriteOptions,
 };
 
 use crate::error::{StorageError, corrupt};
@@ -118,6 +118,8 @@ impl Family {
                 let (window_bits, level, strategy, dictionary_bytes) = (-14, 1, 0, 0);
                 options.set_compression_options(window_bits, level, strategy, dictionary_bytes);
             }
+            // Read a few rows at a time by whoever asks what identities hold: what is read back at once is worth its room.
+            Self::Adjacency => options.set_compression_type(DBCompressionType::Lz4),
             _ => {
                 options.set_compression_type(DBCompressionType::Lz4);
                 options.set_bottommost_compression_type(DBCompressionType::Zstd);
@@ -249,14 +251,20 @@ impl Db {
         if let Some(to) = to {
             options.set_iterate_upper_bound(to.to_vec());
         }
-        let mode = if backwards { IteratorMode::End } else { IteratorMode::From(from, Direction::Forward) };
-        for row in self.rocks.iterator_cf_opt(&self.family(family)?, options, mode) {
-            let (key, value) = row?;
-            if visit(&key, &value)?.is_break() {
-                break;
-            }
+        // Rows are shown where they are: most reads are of a few, and copies of each would be a part of what they take.
+        let mut rows = self.rocks.raw_iterator_cf_opt(&self.family(family)?, options);
+        if backwards {
+            rows.seek_to_last();
+        } else {
+            rows.seek(from);
         }
-        Ok(())
+        while let Some((key, value)) = rows.item() {
+            if visit(key, value)?.is_break() {
+                return Ok(());
+            }
+            if backwards { rows.prev() } else { rows.next() }
+        }
+        Ok(rows.status()?)
     }
 
     /// The rows with the prefix.
