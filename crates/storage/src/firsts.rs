@@ -123,25 +123,33 @@ impl Table {
 
     /// Takes in the events of a block from the table's size on and below another.
     fn take(&mut self, block: &Block, of: Of, wanted: &Wanted, below: u64) {
-        let groups = if of.secrets { block.by_secret() } else { block.by_identity() };
-        for node in groups.keys() {
-            let mut last: Option<(u32, Point)> = None;
-            for place in groups.of_key(*node) {
-                let place = *place as usize;
-                let point = Point { index: block.index(place), time: block.time(place) };
-                if point.index < self.size || point.index >= below || !wanted.has(block.classes()[place]) {
-                    continue;
-                }
-                let source = block.member(of.member, place);
-                // Nearly always from where it was seen just before.
-                if last.is_some_and(|(from, before)| from == source && before.covers(point)) {
-                    continue;
-                }
-                last = Some((source, point));
-                add(&mut self.nodes, *node, point);
-                if source != NONE && add(&mut self.pairs, (*node, source), point) {
-                    self.recent.push((point.time, *node, source));
-                }
+        let size = self.size;
+        // Of a block that was put together of older ones, few are new.
+        let is_new = |place: &usize| {
+            (size..below).contains(&block.index(*place)) && wanted.has(block.classes()[*place])
+        };
+        let node =
+            |place| if of.secrets { block.member(Member::Secret, place) } else { block.identity(place) };
+        // Each as one number, node above place: so they are sorted fast.
+        let by_node = |place| (u64::from(node(place)) << 32) | place as u64;
+        let mut new: Vec<u64> = (0..block.len()).filter(is_new).map(by_node).collect();
+        new.sort_unstable();
+        let mut last: Option<(u32, u32, Point)> = None;
+        for each in new {
+            let (node, place) = ((each >> 32) as u32, each as u32 as usize);
+            if node == NONE {
+                break;
+            }
+            let point = Point { index: block.index(place), time: block.time(place) };
+            let source = block.member(of.member, place);
+            // Nearly always from where it was seen just before.
+            if last.is_some_and(|(of, from, before)| (of, from) == (node, source) && before.covers(point)) {
+                continue;
+            }
+            last = Some((node, source, point));
+            add(&mut self.nodes, node, point);
+            if source != NONE && add(&mut self.pairs, (node, source), point) {
+                self.recent.push((point.time, node, source));
             }
         }
     }
