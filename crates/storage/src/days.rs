@@ -110,21 +110,45 @@ impl Store {
         directory.range(days.clone()).flat_map(|(_, parts)| parts.iter()).map(|part| part.id.last).max()
     }
 
+    /// How much there is on some days.
+    pub(crate) fn extent(&self, days: &Range<u32>) -> Extent {
+        let directory = self.parts.directory();
+        let parts = directory.range(days.clone()).flat_map(|(_, parts)| parts.iter());
+        let mut from: Vec<(u64, u64)> = parts.map(|part| (part.id.last, u64::from(part.events))).collect();
+        from.sort_unstable();
+        let mut all = 0;
+        for (_, events) in from.iter_mut().rev() {
+            all += *events;
+            *events = all;
+        }
+        Extent { from, all, size: self.published() }
+    }
+}
+
+/// How much there is on some days: for many sums of them.
+pub(crate) struct Extent {
+    /// Of each part, in order, the greatest ledger index, and the events of it and of all after it.
+    from: Vec<(u64, u64)>,
+    all: u64,
+    /// Records that there are.
+    size: u64,
+}
+
+impl Extent {
+    /// The greatest ledger index of the events.
+    pub(crate) fn last(&self) -> Option<u64> {
+        self.from.last().map(|part| part.0)
+    }
+
     /// So much is not in a sum that it had better be made again. While more comes it would have to be made again and again.
     /// Of sums of the same days with other numbers, not all are outdated at once: no question has to make all of them.
-    pub(crate) fn is_outdated<T>(&self, days: &Range<u32>, sum: &Sum<T>, number: u32) -> bool {
+    pub(crate) fn is_outdated<T>(&self, sum: &Sum<T>, number: u32) -> bool {
         // From once the least that there must be to twice as much.
         let more = |least: u64| least + least / STEPS * (u64::from(number) % STEPS);
-        let (mut all, mut beyond) = (0, 0);
-        for part in self.parts.directory().range(days.clone()).flat_map(|(_, parts)| parts.iter()) {
-            all += u64::from(part.events);
-            if sum.lacks(part) {
-                beyond += u64::from(part.events);
-            }
-        }
-        let size = self.published();
-        let is_recent = self.last_of(days).is_some_and(|last| size - more(size / RECENT) <= last);
-        beyond > more(all / BEYOND_MAX) && !is_recent
+        let in_it = self.from.partition_point(|part| sum.last.is_some_and(|last| part.0 <= last));
+        let beyond = self.from.get(in_it).map_or(0, |part| part.1);
+        let is_recent = self.last().is_some_and(|last| self.size - more(self.size / RECENT) <= last);
+        beyond > more(self.all / BEYOND_MAX) && !is_recent
     }
 }
 

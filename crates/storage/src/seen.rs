@@ -121,7 +121,7 @@ impl Store {
         }
         let key = (self.parts.opening(), days.start);
         let kept = self.parts.caches().joined.get(&key);
-        if let Some(sum) = kept.filter(|sum| sum.last >= last || !self.is_outdated(days, sum, 0)) {
+        if let Some(sum) = kept.filter(|sum| sum.last >= last || !self.extent(days).is_outdated(sum, 0)) {
             return Ok(Some(sum));
         }
         let sum = self.sum_up(days, |part, head: &mut BlockHead| {

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use asof_model::{Instant, Interval, Outcome, Privilege};
 use asof_temporal::{Use, Uses};
 use quick_cache::Weighter;
+use roaring::RoaringBitmap;
 
-use crate::days::{Stretch, Sum};
+use crate::days::{Extent, Stretch, Sum};
 use crate::error::StorageError;
 use crate::events::{Wanted, given};
 use crate::store::Store;
@@ -142,7 +143,8 @@ impl Store {
         go_on: &mut dyn FnMut() -> bool,
     ) -> Result<bool, StorageError> {
         // Whatever comes to them from now on is not known at this size.
-        let last = self.last_of(days);
+        let extent = self.extent(days);
+        let last = extent.last();
         let mut start = 0;
         while let Some(first) = walk.open.get(start) {
             if !go_on() {
@@ -150,7 +152,7 @@ impl Store {
             }
             let group = first.identity / TOGETHER;
             let end = walk.open.partition_point(|each| each.identity / TOGETHER <= group);
-            let used = self.used(days, group, last)?;
+            let used = self.used(days, group, &extent)?;
             let is_known = used.is_known(walk.size);
             for at in start..end {
                 walk.open[at].told = if is_known { used.last } else { None };
@@ -170,11 +172,11 @@ impl Store {
         Ok(true)
     }
 
-    /// What a group of identities used on whole days, of which the last record is this one.
-    fn used(&self, days: &Range<u32>, group: u32, last: Option<u64>) -> Result<Used, StorageError> {
+    /// What a group of identities used on whole days, on which there is so much.
+    fn used(&self, days: &Range<u32>, group: u32, extent: &Extent) -> Result<Used, StorageError> {
         let key = (self.parts.opening(), days.clone(), group);
         let before = self.parts.caches().used.get(&key);
-        let is_kept = |used: &&Used| used.last >= last || !self.is_outdated(days, used, group);
+        let is_kept = |used: &&Used| used.last >= extent.last() || !extent.is_outdated(used, group);
         if let Some(used) = before.as_ref().filter(is_kept) {
             return Ok(Arc::clone(used));
         }
@@ -192,8 +194,15 @@ impl Store {
                 let groups = block.by_identity();
                 let start = groups.keys().partition_point(|key| *key < identities.start);
                 for identity in groups.keys()[start..].iter().take_while(|key| **key < identities.end) {
-                    let places = groups.of_key(*identity);
-                    uses.extend(places.iter().map(|place| (*identity, block.used_at(*place as usize))));
+                    // Most of what is used was used before.
+                    let old = before.as_ref().map_or(&[][..], |before| before.of.of_identity(*identity));
+                    let mut last = None;
+                    for place in groups.of_key(*identity) {
+                        let by = block.used_at(*place as usize);
+                        if last.replace(by) != Some(by) && old.binary_search(&by).is_err() {
+                            uses.push((*identity, by));
+                        }
+                    }
                 }
             }
             Ok(true)
@@ -210,6 +219,8 @@ impl Store {
     /// Visits what the open identities used, event by event, in those parts of some days that they were not told of.
     fn visit_parts(&self, days: &Range<u32>, walk: &mut Walk<'_>) -> Result<(), StorageError> {
         let told = walk.open.iter().filter(|each| !each.closed).map(|each| each.told).min().flatten();
+        let open: RoaringBitmap =
+            walk.open.iter().filter(|each| !each.closed).map(|each| each.identity).collect();
         for day in self.days_of(days) {
             let pages = self.parts.of_day(day, |part| {
                 let mut pages = Vec::new();
@@ -218,11 +229,11 @@ impl Store {
                 }
                 let Some(head) = self.parts.head(&self.db, part.id)? else { return Ok(None) };
                 self.work.add(Of::Bitmaps, 1);
-                let mut below = None;
-                for (at, each) in walk.open.iter().enumerate() {
-                    let identity = each.identity;
-                    let is_told = each.told.is_some_and(|told| part.id.last <= told);
-                    if each.closed || is_told || !head.everyone().contains(identity) {
+                let (mut below, mut at) = (None, 0);
+                for identity in head.everyone() & &open {
+                    at += walk.open[at..].iter().take_while(|each| each.identity < identity).count();
+                    let each = &walk.open[at];
+                    if each.closed || each.told.is_some_and(|told| part.id.last <= told) {
                         continue;
                     }
                     if below.is_none_or(|below| below <= identity) {
