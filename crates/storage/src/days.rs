@@ -114,14 +114,7 @@ impl Store {
     pub(crate) fn extent(&self, days: &Range<u32>) -> Extent {
         let directory = self.parts.directory();
         let parts = directory.range(days.clone()).flat_map(|(_, parts)| parts.iter());
-        let mut from: Vec<(u64, u64)> = parts.map(|part| (part.id.last, u64::from(part.events))).collect();
-        from.sort_unstable();
-        let mut all = 0;
-        for (_, events) in from.iter_mut().rev() {
-            all += *events;
-            *events = all;
-        }
-        Extent { from, all, size: self.published() }
+        Extent::of(parts.map(|part| (part.id.last, u64::from(part.events))), self.published())
     }
 }
 
@@ -135,6 +128,18 @@ pub(crate) struct Extent {
 }
 
 impl Extent {
+    /// Of the greatest ledger index and the events of each part, in any order.
+    fn of(parts: impl Iterator<Item = (u64, u64)>, size: u64) -> Self {
+        let mut from: Vec<(u64, u64)> = parts.collect();
+        from.sort_unstable();
+        let mut all = 0;
+        for (_, events) in from.iter_mut().rev() {
+            all += *events;
+            *events = all;
+        }
+        Self { from, all, size }
+    }
+
     /// The greatest ledger index of the events.
     pub(crate) fn last(&self) -> Option<u64> {
         self.from.last().map(|part| part.0)
@@ -196,5 +201,36 @@ mod tests {
             (8..15).filter(|d| *d != 9).map(|d| whole(d..d + 1)).chain([day(15)]).collect::<Vec<_>>()
         );
         assert!(of(instant(9, 0), instant(10, 0), 39).is_empty());
+    }
+
+    #[test]
+    fn a_sum_is_outdated_by_what_all_parts_have_beyond_it() {
+        let (mut outdated, mut kept) = (0, 0);
+        for (size, parts) in [
+            (0, vec![]),
+            (9_000, vec![(8_999, 500)]),
+            (9_000, vec![(300, 100), (70, 40), (250, 5), (300, 30)]),
+            (9_000, vec![(8_100, 900), (40, 1_000)]),
+            (9_000, (0..40).map(|part| (part * 37 % 40 * 100, part)).collect()),
+        ] {
+            let extent = Extent::of(parts.iter().copied(), size);
+            let newest = parts.iter().map(|part| part.0).max();
+            assert_eq!(extent.last(), newest);
+            for last in [None, Some(0), Some(69), Some(70), Some(299), Some(300), Some(2_000), newest] {
+                for number in 0..40 {
+                    let more = |least: u64| least + least / STEPS * u64::from(number % 16);
+                    let events = |is_so: &dyn Fn(u64) -> bool| {
+                        parts.iter().filter(|part| is_so(part.0)).map(|part| part.1).sum::<u64>()
+                    };
+                    let beyond = events(&|part| last.is_none_or(|last| last < part));
+                    let is_recent = newest.is_some_and(|newest| newest >= size - more(size / RECENT));
+                    let wanted = beyond > more(events(&|_| true) / BEYOND_MAX) && !is_recent;
+                    let sum = Sum { last, of: () };
+                    assert_eq!(extent.is_outdated(&sum, number), wanted, "{parts:?} {last:?} {number}");
+                    *if wanted { &mut outdated } else { &mut kept } += 1;
+                }
+            }
+        }
+        assert!(outdated > 100 && kept > 100, "{outdated} {kept}");
     }
 }
