@@ -107,6 +107,9 @@ impl Planner {
 
     /// Which nodes of a kind, of those listed.
     pub(crate) fn listed<'a>(&self, kind: NodeKind, include_deleted: bool, filter: Plan<'a>) -> Plan<'a> {
+        if filter.tells_of(self.t, include_deleted) {
+            return filter;
+        }
         Plan::all_of(vec![Plan::leaf(Exists { kind, t: self.t, include_deleted }), filter])
     }
 

@@ -130,6 +130,11 @@ impl Leaf for HoldsAt<'_> {
         }
         one_by_one(known, scope, |ordinal| self.matches(known, ordinal))
     }
+
+    /// What it holds by is an edge in force: one that was stated of it, and it is not deleted then.
+    fn tells_of(&self, t: Instant, or_deleted: bool) -> bool {
+        self.t == t || (or_deleted && self.t < t)
+    }
 }
 
 /// Holds at every moment of a window, or at one of them at least.

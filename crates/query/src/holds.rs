@@ -109,14 +109,23 @@ impl Known {
             let timeline = self.timeline(Key::Node(node))?;
             let State::Value(value) = timeline.at(t) else { continue };
             if !self.gives(&Held { node, value: Arc::clone(value) }, ask)?.is_empty() {
-                let holders = self.follow_over(EdgeKind::Holds, node, Direction::In, t, &mut whole())?;
+                // Who is deleted is found of all of them at once.
+                let all = |_, _: &mut Interval| Ok(true);
+                let holders = self.stated_over(EdgeKind::Holds, node, Direction::In, t, &mut whole(), all)?;
                 found.extend(holders.into_iter().map(|holder| holder.ordinal));
             }
         }
         found.sort_unstable();
         found.dedup();
         // Ascending and without repeats: appending does not fail.
-        Ok(Some(Arc::new(RoaringBitmap::from_sorted_iter(found).unwrap_or_default())))
+        let mut found = RoaringBitmap::from_sorted_iter(found).unwrap_or_default();
+        let ended = self.ended(NodeKind::Identity)?;
+        for ordinal in ended.map_or_else(|| found.clone(), |ended| &**ended & &found) {
+            if self.is_deleted(identity(ordinal), t, &mut whole())? {
+                found.remove(ordinal);
+            }
+        }
+        Ok(Some(Arc::new(found)))
     }
 
     /// Whether an identity itself holds, at a moment, an ALLOW that gives what is asked on a resource by an action: groups

@@ -282,20 +282,32 @@ impl Known {
         t: Instant,
         span: &mut Interval,
     ) -> Result<Vec<Node>, QueryError> {
+        let no_group =
+            kind == EdgeKind::MemberOf && direction == Direction::Out && !self.ever_member(node.ordinal)?;
+        if no_group || self.is_deleted(node, t, span)? {
+            return Ok(Vec::new());
+        }
+        self.stated_over(kind, node, direction, t, span, |other, span| Ok(!self.is_deleted(other, t, span)?))
+    }
+
+    /// The other ends that are wanted of edges of which the own state is a value, whatever became of the node.
+    pub(crate) fn stated_over(
+        &self,
+        kind: EdgeKind,
+        node: Node,
+        direction: Direction,
+        t: Instant,
+        span: &mut Interval,
+        is_wanted: impl Fn(Node, &mut Interval) -> Result<bool, QueryError>,
+    ) -> Result<Vec<Node>, QueryError> {
         let mut found = Vec::new();
-        if kind == EdgeKind::MemberOf && direction == Direction::Out && !self.ever_member(node.ordinal)? {
-            return Ok(found);
-        }
         let edges = self.edges(kind, node, direction)?;
-        if edges.is_empty() || self.is_deleted(node, t, span)? {
-            return Ok(found);
-        }
         for (place, rectangle) in edges.rectangles().iter().enumerate() {
             if place % 256 == 255 {
                 self.reader.check()?;
             }
             let other = end(rectangle.end);
-            if self.says(rectangle, t, span) && !self.is_deleted(other, t, span)? {
+            if self.says(rectangle, t, span) && is_wanted(other, span)? {
                 found.push(other);
             }
         }
@@ -308,7 +320,7 @@ impl Known {
             };
             if *first < self.size()
                 && self.state_over(Key::Edge(Edge { kind, from, to }), t, span)?.is_value()
-                && !self.is_deleted(other, t, span)?
+                && is_wanted(other, span)?
             {
                 found.push(other);
             }

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::fmt::Write as _;
 
-use asof_model::NodeKind;
+use asof_model::{Instant, NodeKind};
 use roaring::RoaringBitmap;
 
 use crate::limits::CHECK_EVERY;
@@ -30,6 +30,12 @@ pub(crate) trait Leaf {
     /// Those of `scope` that match.
     fn solve(&self, known: &Known, scope: &RoaringBitmap) -> Result<RoaringBitmap, QueryError> {
         one_by_one(known, scope, |ordinal| self.matches(known, ordinal))
+    }
+
+    /// Whether whoever matches surely exists at `t`; with `or_deleted`, or is deleted then.
+    fn tells_of(&self, t: Instant, or_deleted: bool) -> bool {
+        let _ = (t, or_deleted);
+        false
     }
 }
 
@@ -101,6 +107,16 @@ impl<'a> Plan<'a> {
     /// Whether it asks nothing.
     pub(crate) fn is_empty(&self) -> bool {
         matches!(self, Self::And(plans) if plans.is_empty())
+    }
+
+    /// Whether whoever matches surely exists at `t`; with `or_deleted`, or is deleted then.
+    pub(crate) fn tells_of(&self, t: Instant, or_deleted: bool) -> bool {
+        match self {
+            Self::And(plans) => plans.iter().any(|plan| plan.tells_of(t, or_deleted)),
+            Self::Or(plans) => plans.iter().all(|plan| plan.tells_of(t, or_deleted)),
+            Self::Not(_) => false,
+            Self::Leaf(leaf) => leaf.tells_of(t, or_deleted),
+        }
     }
 
     /// Whether one matches.

@@ -45,7 +45,7 @@ impl Known {
         include_deleted: bool,
     ) -> Result<Candidates, QueryError> {
         /// So many of a block are looked up in the time in which who is stated of all of it is found.
-        const FEW: u64 = 8;
+        const FEW: u64 = 32;
         let blocks = u64::from(scope.max().map_or(0, |last| last / BLOCK_NODES + 1));
         if scope.len() <= blocks * FEW {
             return self.existing_of_few(kind, scope, t, include_deleted);
@@ -89,7 +89,9 @@ impl Known {
                 None => maybe.push(ordinal),
             }
         }
-        Ok(Candidates { sure: sure.into_iter().collect(), maybe: maybe.into_iter().collect() })
+        // Ascending and without repeats: appending does not fail.
+        let set = |ordinals| RoaringBitmap::from_sorted_iter(ordinals).unwrap_or_default();
+        Ok(Candidates { sure: set(sure), maybe: set(maybe) })
     }
 
     /// Since when the nodes of a block are stated, where that is kept.

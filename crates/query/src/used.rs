@@ -283,15 +283,7 @@ impl Watch for UsedDead {
         successes()
     }
 
-    fn secrets(&self, known: &Known, scope: &RoaringBitmap) -> Result<Candidates, QueryError> {
-        let mortal = if self.survivors { None } else { known.reader().mortal()? };
-        let scope = mortal.map_or_else(|| scope.clone(), |mortal| &*mortal & scope);
-        let used = known.secrets_in_use(self.window)?;
-        let maybe = used.map_or_else(|| scope.clone(), |used| &*used & &scope);
-        Ok(Candidates { sure: RoaringBitmap::new(), maybe })
-    }
-
-    fn at_once(
+    fn exactly(
         &self,
         known: &Known,
         role: Role,
@@ -301,7 +293,12 @@ impl Watch for UsedDead {
             return Ok(None);
         }
         let Some(used) = known.secrets_in_use(self.window)? else { return Ok(None) };
-        let used = scope & &*used;
+        let mut used = scope & &*used;
+        if !self.survivors
+            && let Some(mortal) = known.reader().mortal()?
+        {
+            used &= &*mortal;
+        }
         let last = Instant::from_nanos(self.window.to.nanos().saturating_sub(1));
         // Those that are dead at the end have been so from some moment on; of others only a closer look tells.
         let Dying { before, mut within, open: unknown } = if self.survivors {
@@ -405,7 +402,12 @@ impl Watch for NewSources {
         successes()
     }
 
-    fn exactly(&self, known: &Known, role: Role) -> Result<Option<RoaringBitmap>, QueryError> {
+    fn exactly(
+        &self,
+        known: &Known,
+        role: Role,
+        _: &RoaringBitmap,
+    ) -> Result<Option<RoaringBitmap>, QueryError> {
         known.reader().newly_seen(role, self.of, self.window)
     }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use asof_model::{Interval, NodeKind};
+use asof_model::{Instant, Interval, NodeKind};
 use roaring::RoaringBitmap;
 
 use crate::plan::{Leaf, all_may, one_by_one};
@@ -78,13 +78,18 @@ pub(crate) trait Watch {
         self.during()
     }
 
-    /// All nodes that match, where what is kept tells it without a closer look.
-    fn exactly(&self, known: &Known, role: Role) -> Result<Option<RoaringBitmap>, QueryError> {
-        let _ = (known, role);
+    /// All nodes of `scope` that match, and perhaps others that do, where what is kept tells it without a look at events.
+    fn exactly(
+        &self,
+        known: &Known,
+        role: Role,
+        scope: &RoaringBitmap,
+    ) -> Result<Option<RoaringBitmap>, QueryError> {
+        let _ = (known, role, scope);
         Ok(None)
     }
 
-    /// Those of the nodes in `scope` that match, where what is kept tells it at once.
+    /// Those of the nodes in `scope` that match, where one pass over events tells it of all.
     fn at_once(
         &self,
         known: &Known,
@@ -115,7 +120,7 @@ impl<W: Watch> Leaf for Watched<W> {
         if self.watch.needs_none() {
             return Ok(Candidates { sure: scope.clone(), maybe: RoaringBitmap::new() });
         }
-        if let Some(sure) = self.watch.exactly(known, self.role)? {
+        if let Some(sure) = self.watch.exactly(known, self.role, scope)? {
             return Ok(Candidates { sure, maybe: RoaringBitmap::new() });
         }
         match self.role {
@@ -178,5 +183,10 @@ impl<W: Watch> Leaf for Watched<W> {
             found |= one_by_one(known, &(scope - &found), |ordinal| self.matches(known, ordinal))?;
         }
         Ok(found)
+    }
+
+    /// An observation before `t` names it.
+    fn tells_of(&self, t: Instant, or_deleted: bool) -> bool {
+        or_deleted && !self.watch.needs_none() && self.watch.within().to <= t
     }
 }

@@ -67,6 +67,11 @@ impl Wanted {
         Self(wanted)
     }
 
+    /// All of them, ascending.
+    pub(crate) fn classes(&self) -> impl Iterator<Item = u8> {
+        (0..).zip(&self.0).filter_map(|(class, wanted)| wanted.then_some(class))
+    }
+
     pub(crate) fn has(&self, class: u8) -> bool {
         self.0.get(usize::from(class)).copied().unwrap_or(false)
     }

@@ -425,7 +425,7 @@ pub(crate) fn sound_rows(db: &Db, part: &Part) -> Result<Vec<Row>, StorageError>
         let found = Users::decode(&bytes).map_err(damaged)?;
         let end = part.users.get(page + 1).copied().unwrap_or(u32::MAX);
         let own = part.users[page]..end;
-        let same = |resource: &u32| own.contains(resource) && found.of(*resource).eq(users.of(*resource));
+        let same = |resource: &u32| own.contains(resource) && found.of(*resource) == users.of(*resource);
         if !found.resources().iter().all(same) {
             return Err(wrong("its users are not those of its events"));
         }

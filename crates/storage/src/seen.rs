@@ -235,8 +235,7 @@ impl Store {
             return Ok(Some(Vec::new()));
         }
         let Some(users) = self.parts.users(&self.db, part, resource)? else { return Ok(None) };
-        let mut identities: Vec<u32> =
-            users.of(resource).filter(|user| wanted.has(user.0)).map(|user| user.1).collect();
+        let mut identities = users.of_classes(resource, wanted.classes()).collect::<Vec<_>>().concat();
         if !part.lies_in(during, size) {
             identities.sort_unstable();
             identities.dedup();
@@ -369,6 +368,15 @@ fn shared(set: &RoaringBitmap, keys: &[u32]) -> Vec<u32> {
 }
 
 fn set(mut ordinals: Vec<u32>) -> RoaringBitmap {
+    /// More than these are sorted sooner as bits.
+    const MANY: usize = 1 << 11;
+    if ordinals.len() > MANY {
+        let mut all = Dense::EMPTY;
+        for ordinal in ordinals {
+            all.insert(ordinal);
+        }
+        return all.set();
+    }
     ordinals.sort_unstable();
     ordinals.dedup();
     // Sorted and without repeats: appending does not fail.

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use asof_model::{CoverageKind, Duration, EdgeKind, Outcome, Privilege};
+use asof_model::{CoverageKind, Duration, EdgeKind, NodeKind, Outcome, Privilege};
 
 use super::{World, allow, day, deny, set, window};
 use crate::limits::Tuning;
@@ -149,6 +149,34 @@ fn the_way_that_is_taken_changes_no_answer() {
         answers.dedup();
         assert_eq!(answers.len(), 1, "{filter:?}");
     }
+}
+
+#[test]
+fn who_exists_is_not_asked_where_the_filter_tells() {
+    let mut world = world(60);
+    for i in (0..60).step_by(3) {
+        world.delete(NodeKind::Identity, &format!("id/{i}"), 3 + i % 5);
+    }
+    let known = world.known();
+    let (mut told, mut shown) = (0, 0);
+    for filter in filters() {
+        // A filter that nobody matches beside it: whoever matches one of both is asked whether it exists.
+        let nobody =
+            IdentityWhere { not: Some(Box::new(IdentityWhere::default())), ..IdentityWhere::default() };
+        let either = IdentityWhere { or: Some(vec![filter.clone(), nobody]), ..IdentityWhere::default() };
+        told += usize::from(!known.explain(day(5), &filter).unwrap().contains("exists"));
+        assert!(known.explain(day(5), &either).unwrap().contains("exists"));
+        for at in 0..10 {
+            for include_deleted in [false, true] {
+                let all = |filter| {
+                    known.identities(day(at), filter, include_deleted, IdentityOrder::Appearance).unwrap()
+                };
+                shown += all(&filter).len();
+                assert_eq!(all(&filter), all(&either), "{at} {include_deleted} {filter:?}");
+            }
+        }
+    }
+    assert!(told >= 5 && shown > 1_000, "{told} {shown}");
 }
 
 #[test]

@@ -141,7 +141,19 @@ fn users_are_those_of_the_rows() {
             wanted.sort_unstable();
             wanted.dedup();
             let place = pages.partition_point(|page| page.0 <= resource) - 1;
-            assert_eq!(pages[place].1.of(resource).collect::<Vec<_>>(), wanted);
+            let users = &pages[place].1;
+            let (classes, identities) = users.of(resource);
+            let all = classes.iter().copied().zip(identities.iter().copied());
+            assert_eq!(all.collect::<Vec<_>>(), wanted);
+            for step in 1..4 {
+                let classes = || (0..=u8::MAX).step_by(step).skip(step - 1);
+                let wanted = wanted.iter().filter(|user| classes().any(|class| class == user.0));
+                let wanted: Vec<u32> = wanted.map(|user| user.1).collect();
+                assert_eq!(
+                    users.of_classes(resource, classes()).flatten().copied().collect::<Vec<_>>(),
+                    wanted
+                );
+            }
             let bytes = pages[place].1.encode();
             assert_eq!(Users::decode(&bytes).unwrap(), pages[place].1);
         }
@@ -155,7 +167,9 @@ fn users_are_those_of_the_rows() {
                 damaged[place] ^= 1 << bit;
                 // Either refused, or other users: never a panic.
                 if let Ok(users) = Users::decode(&damaged) {
-                    let _ = (0..50).map(|resource| users.of(resource).count()).sum::<usize>();
+                    let _ = (0..50)
+                        .map(|resource| users.of_classes(resource, 0..40).flatten().count())
+                        .sum::<usize>();
                 }
             }
         }

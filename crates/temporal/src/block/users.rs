@@ -81,14 +81,33 @@ impl Users {
         self.classes.is_empty()
     }
 
-    /// The users of a resource, ascending by (class, identity).
-    pub fn of(&self, resource: u32) -> impl Iterator<Item = (u8, u32)> {
+    /// The users of a resource, ascending by (class, identity): the classes, and beside them the identities.
+    pub fn of(&self, resource: u32) -> (&[u8], &[u32]) {
         let range =
             self.resources.binary_search(&resource).ok().and_then(|place| {
                 Some(*self.starts.get(place)? as usize..*self.starts.get(place + 1)? as usize)
             });
         let range = range.unwrap_or(0..0);
-        self.classes[range.clone()].iter().copied().zip(self.identities[range].iter().copied())
+        (&self.classes[range.clone()], &self.identities[range])
+    }
+
+    /// Those of each of these classes, which ascend: of each class ascending.
+    pub fn of_classes(
+        &self,
+        resource: u32,
+        classes: impl Iterator<Item = u8>,
+    ) -> impl Iterator<Item = &[u32]> {
+        let (mut left, mut identities) = self.of(resource);
+        classes.map_while(move |class| {
+            let start = left.partition_point(|other| *other < class);
+            (left, identities) = (&left[start..], &identities[start..]);
+            let end = left.partition_point(|other| *other == class);
+            let found = &identities[..end];
+            (!left.is_empty()).then(|| {
+                (left, identities) = (&left[end..], &identities[end..]);
+                found
+            })
+        })
     }
 
     /// Bytes of memory.
