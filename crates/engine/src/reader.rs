@@ -348,6 +348,16 @@ impl Reader for StoreReader {
         found.map(Some).map_err(failed)
     }
 
+    fn identities_using(
+        &self,
+        from: &[(u32, Instant)],
+        classes: Classes<'_>,
+        to: Instant,
+    ) -> Result<Option<RoaringBitmap>, QueryError> {
+        let found = self.store.identities_seen_with(from, &wanted(classes), to, self.size);
+        found.map(Some).map_err(failed)
+    }
+
     fn newly_seen(
         &self,
         role: Role,

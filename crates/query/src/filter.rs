@@ -1,6 +1,6 @@
 //! From filters to plans. Windows and bounds are checked here, before anything is read.
 
-use asof_model::{EdgeKind, Instant, NodeKind};
+use asof_model::{EdgeKind, Instant, NodeKind, SecretState};
 
 use crate::held::{HoldsAt, HoldsOver, HoldsUnused, What};
 use crate::leaves::{Ask, Created, Exists, Id, Linked, Stated};
@@ -194,19 +194,21 @@ impl Planner {
         let t = self.t;
         let mut plans = Vec::new();
         self.own(KIND, &filter.node, &mut plans);
-        let mut stated = |name, says| {
-            plans.push(Plan::leaf(Stated { kind: KIND, t, ask: Ask::Secret(name, says) }));
+        let mut stated = |name, of_mortals, says| {
+            plans.push(Plan::leaf(Stated { kind: KIND, t, ask: Ask::Secret(name, of_mortals, says) }));
         };
         if let Some(wanted) = filter.state {
-            stated("state", Box::new(move |said| said.state == wanted));
+            let of_mortals = wanted != SecretState::Active;
+            stated("state", of_mortals, Box::new(move |said| said.state == wanted));
         }
         if let Some(by) = filter.expired_by {
-            stated("expired", Box::new(move |said| said.expires_at.is_some_and(|expiry| expiry <= by)));
+            stated("expired", true, Box::new(move |said| said.expires_at.is_some_and(|expiry| expiry <= by)));
         }
         if let Some(ago) = filter.not_rotated_for {
             let before = i128::from(t.nanos()) - i128::from(ago.nanos());
             stated(
                 "not rotated",
+                false,
                 Box::new(move |said| {
                     said.last_rotated_at
                         .or(said.issued_at)

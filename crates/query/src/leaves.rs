@@ -120,8 +120,8 @@ pub(crate) enum Ask<'a> {
     Type(&'a TextMatch),
     Attribute(&'a AttributeMatch),
     Inventoried,
-    /// Of a secret's own state; with how explain prints it.
-    Secret(&'static str, Box<dyn Fn(&SecretValue) -> bool + 'a>),
+    /// Of a secret's own state; with how explain prints it, and whether one that may never be dead surely does not match.
+    Secret(&'static str, bool, Box<dyn Fn(&SecretValue) -> bool + 'a>),
 }
 
 /// A member of the state at T: a node that is only discovered has none.
@@ -176,7 +176,7 @@ impl Leaf for Stated<'_> {
                 None => format!("attribute {:?}", wanted.key),
             },
             Ask::Inventoried => "inventoried".to_owned(),
-            Ask::Secret(name, _) => (*name).to_owned(),
+            Ask::Secret(name, ..) => (*name).to_owned(),
         }
     }
 
@@ -185,6 +185,11 @@ impl Leaf for Stated<'_> {
     }
 
     fn bounds(&self, known: &Known, scope: &RoaringBitmap) -> Result<Candidates, QueryError> {
+        if let Ask::Secret(_, true, _) = self.ask
+            && let Some(mortal) = known.reader().mortal()?
+        {
+            return Ok(all_may(&(&*mortal & scope)));
+        }
         let said = self.says_one_of();
         let (Some(said), Some(first), Some(last)) = (said, scope.min(), scope.max()) else {
             return Ok(all_may(scope));
@@ -203,7 +208,7 @@ impl Leaf for Stated<'_> {
     fn matches(&self, known: &Known, ordinal: u32) -> Result<bool, QueryError> {
         let state = known.state(Key::Node(Node { kind: self.kind, ordinal }), self.t)?;
         Ok(match &self.ask {
-            Ask::Secret(_, holds) => said_of(&state).is_some_and(|said| holds(&said)),
+            Ask::Secret(.., holds) => said_of(&state).is_some_and(|said| holds(&said)),
             _ => self.says(state.value().and_then(|value| value.node())),
         })
     }

@@ -426,6 +426,18 @@ pub trait Reader: Send + Sync {
         Ok(None)
     }
 
+    /// Identities of such observations with these secrets, each from its moment on and before `to`; `None`: nothing is kept
+    /// that would tell.
+    fn identities_using(
+        &self,
+        from: &[(u32, Instant)],
+        classes: Classes<'_>,
+        to: Instant,
+    ) -> Result<Option<RoaringBitmap>, QueryError> {
+        let _ = (from, classes, to);
+        Ok(None)
+    }
+
     /// Nodes of which the earliest SUCCESS observation from some source lies in the interval, while their own earliest one
     /// is before it; `None`: nothing is kept that would tell.
     fn newly_seen(

@@ -1,6 +1,7 @@
 //! Members of filters about what was seen: Used, drift, dead secrets, new sources.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use asof_model::{Duration, Instant, Interval, NodeKind, Outcome, Privilege, PrivilegeSet};
@@ -289,11 +290,13 @@ impl Watch for UsedDead {
         role: Role,
         scope: &RoaringBitmap,
     ) -> Result<Option<RoaringBitmap>, QueryError> {
-        if role != Role::Secret || self.window.to == Instant::FOREVER {
+        // Of nearly all secrets it is asked who descends from whom: one pass over events is less.
+        let of_identities = role == Role::Identity;
+        if self.window.to == Instant::FOREVER || (of_identities && self.survivors) {
             return Ok(None);
         }
         let Some(used) = known.secrets_in_use(self.window)? else { return Ok(None) };
-        let mut used = scope & &*used;
+        let mut used = if of_identities { (*used).clone() } else { scope & &*used };
         if !self.survivors
             && let Some(mortal) = known.reader().mortal()?
         {
@@ -322,6 +325,22 @@ impl Watch for UsedDead {
             {
                 open.insert(ordinal);
             }
+        }
+        if of_identities {
+            let all_along = before.iter().map(|secret| (secret, self.window.from));
+            let from: Vec<(u32, Instant)> = all_along.chain(within).collect();
+            let found = known.reader().identities_using(&from, self.classes(), self.window.to)?;
+            let Some(mut found) = found else { return Ok(None) };
+            for secret in open {
+                let axis = Role::Secret.axis(secret);
+                known.scan_of(axis, self.window, false, self.classes(), |event| {
+                    if self.feed(known, event, &mut ())? {
+                        found.insert(event.identity);
+                    }
+                    Ok(ControlFlow::Continue(()))
+                })?;
+            }
+            return Ok(Some(found));
         }
         // Of those that were dead all along, any use counts.
         let mut found = before;

@@ -311,10 +311,53 @@ impl Store {
         to: Instant,
         size: u64,
     ) -> Result<RoaringBitmap, StorageError> {
-        let first = from.iter().map(|each| each.2).min();
+        let from: Vec<(u32, Instant)> = from.iter().map(|each| (each.1, each.2)).collect();
+        let mut found = Vec::new();
+        self.each_with_secret(day, &from, secrets, wanted, (to, size), |_, secret, places| {
+            found.extend(places.next().map(|_| secret));
+        })?;
+        Ok(set(found))
+    }
+
+    /// Identities of events of these classes with these secrets, each from its moment on, before `to` and among the first
+    /// `size` records.
+    pub fn identities_seen_with(
+        &self,
+        from: &[(u32, Instant)],
+        wanted: &Wanted,
+        to: Instant,
+        size: u64,
+    ) -> Result<RoaringBitmap, StorageError> {
+        let mut from = from.to_vec();
+        from.sort_unstable();
+        let Some(first) = from.iter().map(|each| each.1).min() else { return Ok(RoaringBitmap::new()) };
+        let secrets = from.iter().map(|each| each.0).collect();
+        let mut found = Dense::EMPTY;
+        for day in self.days(first, to) {
+            self.each_with_secret(day, &from, &secrets, wanted, (to, size), |block, _, places| {
+                for place in places {
+                    found.insert(block.identity(place));
+                }
+            })?;
+        }
+        Ok(found.set())
+    }
+
+    /// Shows the events of a day with secrets that each have a moment (by secret, ascending), of those of them that are asked about:
+    /// where they are in their block, the latest first, of each secret from its moment on.
+    fn each_with_secret(
+        &self,
+        day: u32,
+        from: &[(u32, Instant)],
+        secrets: &RoaringBitmap,
+        wanted: &Wanted,
+        (to, size): (Instant, u64),
+        mut see: impl FnMut(&Block, u32, &mut dyn Iterator<Item = usize>),
+    ) -> Result<(), StorageError> {
+        let first = from.iter().map(|each| each.1).min();
         let Some(during) = first.and_then(|first| Interval::new(first, to)).filter(|_| !secrets.is_empty())
         else {
-            return Ok(RoaringBitmap::new());
+            return Ok(());
         };
         let parts = self.parts.of_day(day, |part| {
             let mut here = RoaringBitmap::new();
@@ -329,31 +372,30 @@ impl Store {
             let blocks = if here.is_empty() { Some(Vec::new()) } else { self.parts.pages(&self.db, part)? };
             Ok(blocks.map(|blocks| (here, blocks)))
         })?;
-        let mut found = Vec::new();
         for (here, blocks) in parts {
             self.work.add(Of::Blocks, blocks.len());
             let mut looked_at = 0;
             for block in blocks {
                 let mut rest = from;
                 for secret in shared(&here, block.by_secret().keys()) {
-                    rest = &rest[rest.partition_point(|each| each.1 < secret)..];
+                    rest = &rest[rest.partition_point(|each| each.0 < secret)..];
                     let Some((.., from)) = rest.first() else { break };
                     let places = block.by_secret().of_key(secret);
                     // The latest first: it is the likeliest.
-                    let used = places.iter().rev().map(|place| *place as usize).any(|place| {
+                    let mut places = places.iter().rev().map(|place| *place as usize).filter(|place| {
                         looked_at += 1;
-                        let time = Instant::from_nanos(block.time(place));
+                        let time = Instant::from_nanos(block.time(*place));
                         *from <= time
                             && time < to
-                            && wanted.has(block.classes()[place])
-                            && block.index(place) < size
+                            && wanted.has(block.classes()[*place])
+                            && block.index(*place) < size
                     });
-                    found.extend(used.then_some(secret));
+                    see(&block, secret, &mut places);
                 }
             }
             self.work.add(Of::Events, looked_at);
         }
-        Ok(set(found))
+        Ok(())
     }
 }
 

@@ -199,18 +199,25 @@ fn agrees(store: &Store) {
                 // Of each secret from another moment on.
                 let moments: Vec<(u32, Instant)> =
                     secrets.iter().map(|secret| (*secret, ends[*secret as usize % ends.len()])).collect();
-                let later: BTreeSet<u32> = events
+                let later: Vec<&StoredEvent> = events
                     .iter()
-                    .filter_map(|event| Some((event.secret?, event.time)))
-                    .filter(|(secret, time)| moments.iter().any(|each| each.0 == *secret && each.1 <= *time))
-                    .map(|each| each.0)
+                    .filter(|event| {
+                        moments.iter().any(|each| Some(each.0) == event.secret && each.1 <= event.time)
+                    })
                     .collect();
                 let moments: Vec<(u32, Instant)> =
                     moments.into_iter().map(|(secret, from)| (secret, from.max(during.from))).collect();
                 let found = store.secrets_seen_from(&moments, &scan.wanted, during.to, size).unwrap();
+                let of = |sets: Vec<u32>| sets.into_iter().collect::<BTreeSet<_>>();
                 assert_eq!(
-                    found.into_iter().collect::<BTreeSet<_>>(),
-                    later,
+                    of(found.iter().collect()),
+                    of(later.iter().filter_map(|event| event.secret).collect()),
+                    "{during:?} {outcomes:?} {size}"
+                );
+                let found = store.identities_seen_with(&moments, &scan.wanted, during.to, size).unwrap();
+                assert_eq!(
+                    of(found.iter().collect()),
+                    of(later.iter().map(|event| event.identity).collect()),
                     "{during:?} {outcomes:?} {size}"
                 );
             }
