@@ -229,6 +229,16 @@ impl Leaf for Created {
         11
     }
 
+    /// Who is stated, or deleted again, before the window was created before it.
+    fn bounds(&self, known: &Known, scope: &RoaringBitmap) -> Result<Candidates, QueryError> {
+        let before = Instant::from_nanos(self.window.from.nanos().saturating_sub(1));
+        if before < Instant::from_nanos(0) || known.stated_block(self.kind, 0)?.is_none() {
+            return Ok(all_may(scope));
+        }
+        let told = known.existing_of(self.kind, scope, before, true)?.sure;
+        Ok(all_may(&(scope - told)))
+    }
+
     fn matches(&self, known: &Known, ordinal: u32) -> Result<bool, QueryError> {
         let timeline = known.timeline(Key::Node(Node { kind: self.kind, ordinal }))?;
         let first = timeline.pieces().iter().find(|piece| piece.state.is_value());
