@@ -7,7 +7,7 @@ use asof_engine::{Engine, EngineError, Options, Point, PointRequest};
 use asof_model::{
     Batch, Fact, Instant, NodeKind, NodeRef, NodeValue, Observation, Op, Privilege, Subject, Value,
 };
-use asof_query::{IdentityOrder, IdentityWhere, QueryError};
+use asof_query::{IdentityOrder, IdentityWhere, QueryError, Window};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -108,6 +108,18 @@ async fn who_exists_where_lives_begin_and_end() {
                         known.identities(at, &any, include_deleted, IdentityOrder::Appearance).unwrap();
                     let found: Vec<u32> = found.into_ordinals().into_iter().collect();
                     assert_eq!(found, expected, "{count} at {t}, knowing {size}, {include_deleted}");
+                }
+                // Created in a window: from its first instant on, and before its end.
+                for (from, to) in (8..=13).flat_map(|from| (from + 1..=14).map(move |to| (from, to))) {
+                    let [from, to, at] = [from, to, 30].map(Instant::from_nanos);
+                    let window = Window { from: Some(from), to: Some(to), last: None };
+                    let created = IdentityWhere { created_during: Some(window), ..IdentityWhere::default() };
+                    let found = known.identities(at, &created, true, IdentityOrder::Appearance).unwrap();
+                    let found: Vec<u32> = found.into_ordinals().into_iter().collect();
+                    let is_in =
+                        |n: &i64| (from..to).contains(&Instant::from_nanos(life(*n).0)) && (*n as u64) < size;
+                    let expected: Vec<u32> = (0..count).filter(is_in).map(|n| n as u32).collect();
+                    assert_eq!(found, expected, "{count} from {from} to {to}, knowing {size}");
                 }
             }
         };
