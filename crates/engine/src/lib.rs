@@ -16,6 +16,7 @@ mod writer;
 pub use asof_storage::{LedgerEntry, Memory, Pieces, Receipt, Reconciled, Work};
 pub use engine::{Engine, Options};
 pub use error::EngineError;
+pub use gate::Place;
 pub use seal::{MARK_BYTES, SealKey};
 pub use session::{BatchInfo, Point, PointRequest, Session, SnapshotInfo};
 pub use tenant::Tenant;

@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, Semaphore, mpsc, oneshot, watch};
 
 use crate::EngineError;
 use crate::engine::Options;
-use crate::gate::Gate;
+use crate::gate::{Gate, Place};
 use crate::session::{Session, Shared};
 use crate::writer::{self, Broken, Job, Lane, QUEUE_BATCHES, QUEUE_RECORDS, Ticket};
 
@@ -153,16 +153,17 @@ impl Tenant {
         self.published.clone()
     }
 
-    /// Runs a question, or several, on the blocking pool with one default point. Dropping the future, or passing the
-    /// deadline, makes the work fail with `Cancelled` at its next check.
+    /// Runs a question, or several, at that place with one default point. Passing the deadline makes the work fail with
+    /// `Cancelled` at its next check; so does dropping the future, or the asker's going.
     pub async fn run<R: Send + 'static>(
         &self,
+        place: Place,
         deadline: StdDuration,
         work: impl FnOnce(Arc<Session>) -> R + Send + 'static,
     ) -> Result<R, EngineError> {
         let shared = self.shared.clone();
         self.gate
-            .ask(deadline, move |cancel| work(Arc::new(Session::new(shared, cancel, writer::now()))))
+            .ask(place, deadline, move |cancel| work(Arc::new(Session::new(shared, cancel, writer::now()))))
             .await
     }
 
@@ -170,7 +171,7 @@ impl Tenant {
     pub async fn read(&self, first_index: u64, limit: usize) -> Result<Vec<LedgerEntry>, EngineError> {
         let (store, size) = (self.shared.store.clone(), self.size());
         let read = move |_| store.entries(first_index, limit, size);
-        Ok(self.gate.ask(READ_DEADLINE, read).await??)
+        Ok(self.gate.ask(Place::Pool, READ_DEADLINE, read).await??)
     }
 
     /// Takes no more batches, writes those enqueued, flushes.

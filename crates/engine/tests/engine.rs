@@ -1,9 +1,11 @@
 //! The engine on a real folder: points, order of acknowledgements, closing and opening again.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use asof_engine::{Engine, EngineError, Options, Point, PointRequest};
+use asof_engine::{Engine, EngineError, Options, Place, Point, PointRequest};
 use asof_model::{
     Batch, Fact, Instant, NodeKind, NodeRef, NodeValue, Observation, Op, Privilege, Subject, Value,
 };
@@ -45,7 +47,7 @@ async fn what_is_acknowledged_is_visible_and_survives_a_restart() {
     let engine = Engine::open(options(folder.path())).await.unwrap();
     let tenant = engine.tenant_or_create("default").await.unwrap();
     let found = tenant
-        .run(DEADLINE, |session| {
+        .run(Place::Pool, DEADLINE, |session| {
             let known = session.known(50).unwrap();
             let all = IdentityWhere::default();
             let at = Instant::from_nanos(29);
@@ -89,7 +91,7 @@ async fn who_exists_where_lives_begin_and_end() {
             tenant.ingest(Batch { source, batch_id, facts, observations: vec![] }).await.unwrap();
         }
         let sizes = [0, 1, count as u64 / 2, count as u64, count as u64 + 1, all - 1, all];
-        let ask = move |session: std::sync::Arc<asof_engine::Session>| {
+        let ask = move |session: Arc<asof_engine::Session>| {
             for (size, include_deleted) in sizes.into_iter().flat_map(|size| [(size, false), (size, true)]) {
                 let known = session.known(size).unwrap();
                 for t in 9..=24 {
@@ -123,7 +125,7 @@ async fn who_exists_where_lives_begin_and_end() {
                 }
             }
         };
-        tenant.run(DEADLINE, ask).await.unwrap();
+        tenant.run(Place::Pool, DEADLINE, ask).await.unwrap();
     }
 }
 
@@ -137,7 +139,7 @@ async fn points_are_checked() {
     let first = tenant.ingest(batch(1)).await.unwrap();
     let second = tenant.ingest(batch(2)).await.unwrap();
     tenant
-        .run(DEADLINE, move |session| {
+        .run(Place::Pool, DEADLINE, move |session| {
             let asked =
                 |known_at, ledger_size| session.point(&PointRequest { as_of: None, known_at, ledger_size });
             assert_eq!(
@@ -164,21 +166,65 @@ async fn points_are_checked() {
     assert_eq!(tenant.size(), 2);
 }
 
+/// A place on the caller's thread, by which he goes at the nth look.
+fn here(goes: u32) -> Place {
+    let looks = AtomicU32::new(0);
+    Place::Here(Arc::new(move || looks.fetch_add(1, Ordering::Relaxed) == goes))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn work_that_passes_its_deadline_is_told_to_stop() {
     let folder = tempfile::tempdir().unwrap();
     let engine = Engine::open(options(folder.path())).await.unwrap();
     let tenant = engine.tenant_or_create("default").await.unwrap();
-    let (told, telling) = std::sync::mpsc::channel();
-    let outcome = tenant
-        .run(Duration::from_millis(20), move |session| {
+    for place in [Place::Pool, here(u32::MAX)] {
+        let (told, telling) = std::sync::mpsc::channel();
+        let outcome = tenant
+            .run(place, Duration::from_millis(120), move |session| {
+                let known = session.known(0).unwrap();
+                while known.reader().check().is_ok() {
+                    std::thread::yield_now();
+                }
+                told.send(known.reader().check()).unwrap();
+            })
+            .await;
+        assert_eq!(outcome, Err(EngineError::Query(QueryError::Cancelled)));
+        assert_eq!(telling.recv().unwrap(), Err(QueryError::Cancelled));
+    }
+    // What never looks is no answer either, when it comes too late.
+    let slow = |_| std::thread::sleep(Duration::from_millis(2));
+    let outcome = tenant.run(here(u32::MAX), Duration::from_millis(1), slow).await;
+    assert_eq!(outcome, Err(EngineError::Query(QueryError::Cancelled)));
+}
+
+#[tokio::test]
+async fn work_on_the_asker_s_own_thread() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = Options { concurrent_reads: 1, waiting_reads: 0, ..options(folder.path()) };
+    let engine = Engine::open(one).await.unwrap();
+    let tenant = engine.tenant_or_create("default").await.unwrap();
+    let asker = std::thread::current().id();
+    let is_here = move |_| std::thread::current().id() == asker;
+    assert_eq!(tenant.run(here(0), DEADLINE, is_here).await, Ok(true));
+    assert_eq!(tenant.run(Place::Pool, DEADLINE, is_here).await, Ok(false));
+    // He goes, though not at once.
+    let gone = tenant
+        .run(here(1), DEADLINE, |session| {
             let known = session.known(0).unwrap();
-            while known.reader().check().is_ok() {
-                std::thread::yield_now();
-            }
-            told.send(known.reader().check()).unwrap();
+            while known.reader().check().is_ok() {}
         })
         .await;
-    assert_eq!(outcome, Err(EngineError::Query(QueryError::Cancelled)));
-    assert_eq!(telling.recv().unwrap(), Err(QueryError::Cancelled));
+    assert_eq!(gone, Err(EngineError::Query(QueryError::Cancelled)));
+    // What panics gives its place back, as does what was refused for want of one.
+    let broken = tenant.run(here(0), DEADLINE, |_| "no number".parse::<u8>().unwrap()).await;
+    assert!(matches!(broken, Err(EngineError::Query(QueryError::Storage(_)))), "{broken:?}");
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let taken = tenant.run(Place::Pool, DEADLINE, move |_| wait.recv().is_ok());
+    let mut taken = std::pin::pin!(taken);
+    assert!(tokio::time::timeout(Duration::from_millis(1), &mut taken).await.is_err());
+    let refused = tenant.run(here(0), DEADLINE, is_here).await;
+    assert_eq!(refused, Err(EngineError::Busy { running: 1, waiting: 0 }));
+    go.send(()).unwrap();
+    assert_eq!(taken.await, Ok(true));
+    assert_eq!(tenant.run(here(0), DEADLINE, is_here).await, Ok(true));
 }

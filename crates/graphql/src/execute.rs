@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use asof_engine::{EngineError, PointRequest, Session, Tenant};
+use asof_engine::{EngineError, Place, PointRequest, Session, Tenant};
 use async_graphql::{Error, ErrorExtensionValues, PathSegment, Pos, Request, Response, ServerError, Value};
+use futures_executor::block_on;
 
 use crate::asked::{Asked, Snapshot};
 use crate::failure::{DEADLINE, Failure, LIMIT_EXCEEDED, VALIDATION_FAILED};
@@ -24,7 +25,7 @@ pub async fn execute(tenant: Tenant, request: impl Into<Request>) -> Response {
 
 /// Answers a request from a tenant, within a deadline.
 pub async fn execute_within(tenant: Tenant, request: impl Into<Request>, deadline: Duration) -> Response {
-    written(tenant, request, deadline, |response| response).await
+    written(tenant, request, Place::Pool, deadline, |response| response).await
 }
 
 /// Answers a request from a tenant, within a deadline, and makes something of the response on the thread that made it: to write
@@ -32,6 +33,7 @@ pub async fn execute_within(tenant: Tenant, request: impl Into<Request>, deadlin
 pub async fn written<T: Send + 'static>(
     tenant: Tenant,
     request: impl Into<Request>,
+    place: Place,
     deadline: Duration,
     write: impl FnOnce(Response) -> T + Copy + Send + 'static,
 ) -> T {
@@ -42,9 +44,8 @@ pub async fn written<T: Send + 'static>(
         Err(error) => return write(Response::from_errors(vec![error])),
     }
     let name = tenant.name().to_owned();
-    let runtime = tokio::runtime::Handle::current();
-    let answered = tenant.run(deadline, move |session| {
-        let mut response = answer(request, &session, &name, &runtime);
+    let answered = tenant.run(place, deadline, move |session| {
+        let mut response = answer(request, &session, &name);
         settle(&mut response);
         replace(&mut response);
         // An entry of W3C Server Timing: a name and, in quotes, what it says.
@@ -77,12 +78,7 @@ fn with_deadline(mut response: Response, deadline: Duration) -> Response {
 }
 
 /// Answers without counting what is surely small, and all else with a count.
-fn answer(
-    mut request: Request,
-    session: &Arc<Session>,
-    name: &str,
-    runtime: &tokio::runtime::Handle,
-) -> Response {
+fn answer(mut request: Request, session: &Arc<Session>, name: &str) -> Response {
     let asked = |made| Asked { session: Arc::clone(session), tenant: name.to_owned(), made };
     let variables = request.variables.clone();
     if request.parsed_query().is_ok_and(|document| cost::is_small(document, &variables)) {
@@ -90,13 +86,13 @@ fn answer(
         again.operation_name.clone_from(&request.operation_name);
         let made = Arc::new(AtomicU64::new(0));
         // Resolvers do not wait: this drives them on the thread that the gate gave.
-        let response = runtime.block_on(UNCOUNTED.0.execute(request.data(asked(Some(Arc::clone(&made))))));
+        let response = block_on(UNCOUNTED.0.execute(request.data(asked(Some(Arc::clone(&made))))));
         if made.load(Ordering::Relaxed) <= limits::COUNTED_ENTRIES {
             return response;
         }
         request = again;
     }
-    runtime.block_on(SCHEMA.0.execute(request.data(asked(None))))
+    block_on(SCHEMA.0.execute(request.data(asked(None))))
 }
 
 /// An answer that grew too large is none: its error stands in its place, once.

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use asof_engine::{Engine, PointRequest, Tenant};
+use asof_engine::{Engine, Place, PointRequest, Tenant};
 use tokio::sync::watch;
 use tokio_stream::Stream;
 use tonic::metadata::MetadataMap;
@@ -50,7 +50,7 @@ impl Ledger for LedgerService {
         let size = request.into_inner().size;
         let asked = PointRequest { ledger_size: (size > 0).then_some(size), ..PointRequest::default() };
         let snapshot = tenant
-            .run(CHECKPOINT_DEADLINE, move |session| session.snapshot(session.point(&asked)?))
+            .run(Place::Pool, CHECKPOINT_DEADLINE, move |session| session.snapshot(session.point(&asked)?))
             .await
             .and_then(|found| found)
             .map_err(status::from_engine)?;

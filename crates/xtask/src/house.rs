@@ -145,6 +145,14 @@ fn blocking_work_leaves_the_async_pool_in_one_file() {
         let command = path.starts_with("crates/server/src") && !path.starts_with("crates/server/src/serve");
         assert!(gate || command, "{} leaves the async pool; engine's gate.rs alone does", path.display());
     }
+    let here = ["crates/engine/src/gate.rs", "crates/server/src/serve/connections.rs"];
+    for path in shipped_files_with(&["Place::Here"]) {
+        assert!(
+            here.iter().any(|own| path == Path::new(own)),
+            "{} blocks the thread of others",
+            path.display()
+        );
+    }
 }
 
 #[test]

@@ -381,3 +381,59 @@ async fn work_ends_with_its_deadline() {
     assert!(next.is_ok(), "{next:?}");
     engine.close().await.unwrap();
 }
+
+/// A POST on a connection that stays.
+fn ask(stream: &mut TcpStream, server: &Server, body: &str) {
+    let head =
+        format!("POST /graphql HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n", server.address);
+    stream.write_all(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).as_bytes()).unwrap();
+}
+
+/// The status of the next answer.
+fn status(stream: &mut TcpStream) -> String {
+    let mut line = [0; "HTTP/1.1 200".len()];
+    stream.read_exact(&mut line).unwrap();
+    String::from_utf8(line.to_vec()).unwrap()
+}
+
+/// More connections than have a thread each: those that ask for long, with a thread and without, stand in nobody's way.
+#[test]
+fn connections_do_not_wait_for_each_other() {
+    const MANY: usize = 40;
+    let folder = tempfile::tempdir().unwrap();
+    generated(folder.path());
+    let settings = [("ASOF_CONCURRENT_READS", Path::new("8")), ("ASOF_QUERY_DEADLINE", Path::new("15s"))];
+    let server = Server::start_with(folder.path(), &settings);
+    let mut streams: Vec<TcpStream> =
+        (0..MANY).map(|_| TcpStream::connect(&server.address).unwrap()).collect();
+    // In this order they are taken.
+    for stream in &mut streams {
+        ask(stream, &server, SIZE);
+        assert_eq!(status(stream), "HTTP/1.1 200");
+    }
+    let (mut first, mut last) = (streams.remove(0), streams.pop().unwrap());
+    let body = json!({"query": endless()}).to_string();
+    let rest = |stream: &mut TcpStream| {
+        stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        let mut rest = [0; 4_096];
+        while stream.read(&mut rest).is_ok_and(|read| read > 0) {}
+    };
+    for stream in [&mut first, &mut last] {
+        rest(stream);
+        ask(stream, &server, &body);
+    }
+    for stream in &mut streams {
+        rest(stream);
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        ask(stream, &server, SIZE);
+        assert_eq!(status(stream), "HTTP/1.1 200", "while others ask for long");
+    }
+    for stream in [&mut first, &mut last] {
+        assert!(stream.read(&mut [0]).is_err(), "nothing came yet");
+    }
+    for stream in [&mut first, &mut last] {
+        // Both end with their deadline.
+        stream.set_read_timeout(Some(PATIENCE * 2)).unwrap();
+        assert_eq!(status(stream), "HTTP/1.1 504");
+    }
+}

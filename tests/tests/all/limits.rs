@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use asof_engine::{Engine, EngineError, Options, Tenant};
+use asof_engine::{Engine, EngineError, Options, Place, Tenant};
 use asof_tests::contract::batch;
 use serde_json::{Value as Json, json};
 
@@ -196,8 +196,8 @@ async fn a_deadline_that_passes_is_said_with_its_length() {
     let (engine, tenant) = open(Options { concurrent_reads: 1, ..options }).await;
     let (free, held) = mpsc::channel::<()>();
     let holder = tenant.clone();
-    let work = tokio::spawn(async move { holder.run(LONG, move |_| held.recv()).await });
-    while tenant.run(deadline, |_| ()).await.is_ok() {
+    let work = tokio::spawn(async move { holder.run(Place::Pool, LONG, move |_| held.recv()).await });
+    while tenant.run(Place::Pool, deadline, |_| ()).await.is_ok() {
         tokio::task::yield_now().await;
     }
     let answer = ask(&tenant, "{ ledger { size } }", json!({})).await;
@@ -222,7 +222,7 @@ async fn more_than_may_wait_is_refused_at_once() {
             begun.send(()).unwrap();
             held.recv()
         };
-        holder.run(LONG, work).await
+        holder.run(Place::Pool, LONG, work).await
     });
     tokio::task::spawn_blocking(move || began.recv().unwrap()).await.unwrap();
     let waiting: Vec<_> = (0..2)

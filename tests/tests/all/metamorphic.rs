@@ -162,7 +162,7 @@ async fn behind(tenant: &Tenant, size: u64) -> Vec<(SnapshotInfo, u64)> {
         };
         (1..=size).map(of).collect()
     };
-    tenant.run(Duration::from_secs(60), work).await.unwrap()
+    tenant.run(asof_engine::Place::Pool, Duration::from_secs(60), work).await.unwrap()
 }
 
 /// More, of the same sources about the same ids at the same times: what is known later, and not before. At the end each

@@ -21,7 +21,7 @@ async fn ask(tenant: &Tenant, query: &str, variables: Json) -> Json {
 async fn size_at(tenant: &Tenant, request: PointRequest) -> Result<(Instant, u64), EngineError> {
     let work =
         move |session: Arc<asof_engine::Session>| session.point(&request).map(|point| (point.at, point.size));
-    tenant.run(std::time::Duration::from_secs(10), work).await.unwrap()
+    tenant.run(asof_engine::Place::Pool, std::time::Duration::from_secs(10), work).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -163,7 +163,7 @@ async fn states(tenant: &Tenant, size: u64) -> Vec<String> {
         }
         rows
     };
-    tenant.run(Duration::from_secs(60), work).await.unwrap()
+    tenant.run(asof_engine::Place::Pool, Duration::from_secs(60), work).await.unwrap()
 }
 
 /// The same by the naive model.

@@ -130,5 +130,5 @@ pub async fn answers(tenant: &Tenant, asked: Vec<Asked>, indices: bool) -> Vec<A
         };
         asked.into_iter().map(answer).collect()
     };
-    tenant.run(DEADLINE, work).await.unwrap()
+    tenant.run(asof_engine::Place::Pool, DEADLINE, work).await.unwrap()
 }

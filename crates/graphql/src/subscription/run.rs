@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use asof_engine::{EngineError, Session, Tenant};
+use asof_engine::{EngineError, Place, Session, Tenant};
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, Selection};
 use async_graphql::{Request, Response, ServerError, Value, Variables};
+use futures_executor::block_on;
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -223,11 +224,10 @@ struct Step {
 async fn step(tenant: &Tenant, asking: &Arc<Asking>, feed: &Feed) -> Result<Step, EngineError> {
     let _place = STEPS.acquire().await.map_err(|_| EngineError::Closed)?;
     let (asking, feed, name) = (Arc::clone(asking), feed.clone(), tenant.name().to_owned());
-    let runtime = tokio::runtime::Handle::current();
     tenant
-        .run(STEP_DEADLINE, move |session| {
+        .run(Place::Pool, STEP_DEADLINE, move |session| {
             // Resolvers do not wait: this drives them on the thread that the gate gave.
-            runtime.block_on(told(&asking, &feed, session, name))
+            block_on(told(&asking, &feed, session, name))
         })
         .await
 }

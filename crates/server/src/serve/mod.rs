@@ -1,5 +1,6 @@
 //! `asof serve`: GraphQL, GraphiQL, gRPC, health and reflection on one port.
 
+mod connections;
 mod graphql;
 mod guard;
 mod http;
@@ -11,7 +12,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use asof_engine::{Engine, Options as EngineOptions};
-use axum::serve::ListenerExt as _;
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -150,20 +150,9 @@ async fn serve(
     closing: watch::Receiver<bool>,
 ) -> Result<(), Failure> {
     let sockets = Sockets::new(engine.clone(), closing.clone(), options.slow_reader);
-    let app = http::router(&engine, &options.engine, sockets.clone(), closing.clone());
-    let listener = listener.tap_io(|connection| {
-        // Small answers are not to wait for more.
-        let _ = connection.set_nodelay(true);
-    });
-    let serving = axum::serve(listener, app).with_graceful_shutdown(closed(closing.clone()));
-    let served = async {
-        serving.await?;
-        // Connections that were upgraded are no longer the listener's.
-        sockets.ended().await;
-        Ok::<_, std::io::Error>(())
-    };
+    let app = http::router(&engine, &options.engine, sockets, closing.clone());
     tokio::select! {
-        served = served => served?,
+        () = connections::serve(listener, app, closing.clone()) => {}
         () = async { closed(closing).await; tokio::time::sleep(DRAIN).await } => {
             tracing::warn!("some connections did not end in time");
         }

@@ -25,10 +25,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, timeout};
 use tokio_stream::StreamMap;
 
+use super::connections::Link;
+
 const PATH: &str = "/graphql";
 const PROTOCOL: &str = "graphql-transport-ws";
 /// Open connections.
-const CONNECTIONS: u32 = 500;
+const CONNECTIONS: usize = 500;
 /// Subscriptions of all connections together.
 const SUBSCRIPTIONS: usize = 1_000;
 /// Subscriptions of one connection.
@@ -73,21 +75,9 @@ pub(super) struct Sockets {
 impl Sockets {
     /// `slow_after`: how long a reader may leave the queue of a subscription full.
     pub(super) fn new(engine: Engine, closing: watch::Receiver<bool>, slow_after: Duration) -> Self {
-        let connections = Arc::new(Semaphore::new(CONNECTIONS as usize));
-        Self {
-            engine,
-            closing,
-            slow_after,
-            connections,
-            subscriptions: Arc::new(Semaphore::new(SUBSCRIPTIONS)),
-        }
-    }
-
-    /// Ready once there is no connection, and none to come.
-    pub(super) async fn ended(&self) {
-        if self.connections.acquire_many(CONNECTIONS).await.is_ok() {
-            self.connections.close();
-        }
+        let connections = Arc::new(Semaphore::new(CONNECTIONS));
+        let subscriptions = Arc::new(Semaphore::new(SUBSCRIPTIONS));
+        Self { engine, closing, slow_after, connections, subscriptions }
     }
 }
 
@@ -119,8 +109,9 @@ pub(super) async fn upgrade(State(sockets): State<Sockets>, request: Request, ne
     };
     let upgrade = upgrade.protocols([PROTOCOL]);
     let speaks = upgrade.selected_protocol().is_some();
+    let link = parts.extensions.remove::<Link>();
     upgrade.on_upgrade(move |socket| async move {
-        let _place = place;
+        let _held = (place, link);
         let connection =
             Connection { socket, sockets, tenant, running: StreamMap::new(), heard: Instant::now() };
         connection.hold(speaks).await;

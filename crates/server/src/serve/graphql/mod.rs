@@ -40,18 +40,21 @@ mod request;
 
 use std::time::Duration;
 
-use asof_engine::{Engine, EngineError};
+use asof_engine::{Engine, EngineError, Place};
 use asof_graphql::OperationType;
 use asof_grpc::{DEFAULT_TENANT, TENANT_HEADER};
 use async_graphql::{Response as Answer, ServerError, Value};
+use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
 use axum::extract::{FromRequest as _, RawQuery, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 
 use negotiation::MediaType;
+
+use super::connections::Link;
 
 /// Bytes of a GraphQL request.
 pub(super) const REQUEST_BYTES: usize = 1 << 20;
@@ -106,6 +109,8 @@ impl Refusal {
 /// A question in the parameters of its URI.
 pub(super) async fn get(
     State(engine): State<Engine>,
+    Extension(link): Extension<Link>,
+    version: Version,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Response {
@@ -120,17 +125,23 @@ pub(super) async fn get(
         let why = "GET asks queries alone, and there are no mutations: records are written over gRPC (asof.v1.Ingest)";
         return allow(Refusal::not_allowed(why).respond(), "POST");
     }
-    answer(&engine, &headers, asked, media).await
+    answer(&engine, link.place(version), &headers, asked, media).await
 }
 
 /// A question in a body.
-pub(super) async fn post(State(engine): State<Engine>, headers: HeaderMap, body: Request) -> Response {
+pub(super) async fn post(
+    State(engine): State<Engine>,
+    Extension(link): Extension<Link>,
+    headers: HeaderMap,
+    body: Request,
+) -> Response {
+    let place = link.place(body.version());
     let asked = match negotiation::accepted(&headers) {
         Err(refusal) => Err(refusal),
         Ok(media) => read(&headers, body).await.map(|asked| (media, asked)),
     };
     match asked {
-        Ok((media, asked)) => answer(&engine, &headers, asked, media).await,
+        Ok((media, asked)) => answer(&engine, place, &headers, asked, media).await,
         Err(refusal) => refusal.respond(),
     }
 }
@@ -164,6 +175,7 @@ async fn read(headers: &HeaderMap, body: Request) -> Result<async_graphql::Reque
 /// Asks the tenant that the request names.
 async fn answer(
     engine: &Engine,
+    place: Place,
     headers: &HeaderMap,
     asked: async_graphql::Request,
     media: MediaType,
@@ -174,7 +186,7 @@ async fn answer(
     match engine.tenant(name).await {
         Ok(Some(tenant)) => {
             let deadline = tenant.query_deadline();
-            asof_graphql::written(tenant, asked, deadline, write).await
+            asof_graphql::written(tenant, asked, place, deadline, write).await
         }
         Ok(None) => write(asof_graphql::refusal(EngineError::NoTenant(name.to_owned()))),
         Err(error) => write(asof_graphql::refusal(error)),
