@@ -380,6 +380,11 @@ async fn work_ends_with_its_deadline() {
     let next = asof_graphql::execute_within(tenant, "{ ledger { size } }", PATIENCE).await;
     assert!(next.is_ok(), "{next:?}");
     engine.close().await.unwrap();
+    drop(engine);
+    // On the thread of its connection, too.
+    let server = Server::start_with(folder.path(), &[("ASOF_QUERY_DEADLINE", Path::new("1s"))]);
+    let late = tokio::task::block_in_place(|| post(&server, &json!({"query": endless()}).to_string()));
+    assert_eq!((late.status, late.refused().as_str()), (504, "DEADLINE_EXCEEDED"));
 }
 
 /// A POST on a connection that stays.
@@ -402,8 +407,7 @@ fn connections_do_not_wait_for_each_other() {
     const MANY: usize = 40;
     let folder = tempfile::tempdir().unwrap();
     generated(folder.path());
-    let settings = [("ASOF_CONCURRENT_READS", Path::new("8")), ("ASOF_QUERY_DEADLINE", Path::new("15s"))];
-    let server = Server::start_with(folder.path(), &settings);
+    let server = Server::start_with(folder.path(), &[("ASOF_CONCURRENT_READS", Path::new("8"))]);
     let mut streams: Vec<TcpStream> =
         (0..MANY).map(|_| TcpStream::connect(&server.address).unwrap()).collect();
     // In this order they are taken.
@@ -431,9 +435,31 @@ fn connections_do_not_wait_for_each_other() {
     for stream in [&mut first, &mut last] {
         assert!(stream.read(&mut [0]).is_err(), "nothing came yet");
     }
-    for stream in [&mut first, &mut last] {
-        // Both end with their deadline.
-        stream.set_read_timeout(Some(PATIENCE * 2)).unwrap();
-        assert_eq!(status(stream), "HTTP/1.1 504");
+}
+
+/// What still runs when the server has waited for it is cut off: on the connection's own thread, and on the pool.
+#[test]
+fn a_server_that_closes_waits_for_nothing_endless() {
+    let folder = tempfile::tempdir().unwrap();
+    generated(folder.path());
+    let server = Server::start_with(folder.path(), &[("ASOF_CONCURRENT_READS", Path::new("32"))]);
+    let body = json!({"query": endless()}).to_string();
+    // The last of them have no thread of their own.
+    let mut streams: Vec<TcpStream> = (0..20).map(|_| TcpStream::connect(&server.address).unwrap()).collect();
+    for stream in &mut streams {
+        ask(stream, &server, SIZE);
+        assert_eq!(status(stream), "HTTP/1.1 200");
+    }
+    for stream in [0, 19] {
+        ask(&mut streams[stream], &server, &body);
+    }
+    // It has to end in any case; by then both have begun.
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(server.terminate().success(), "it ends with status 0");
+    for mut stream in streams {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest);
+        assert!(!String::from_utf8_lossy(&rest).contains("HTTP/1.1 200"), "nothing more is answered");
     }
 }

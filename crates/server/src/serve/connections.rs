@@ -1,6 +1,6 @@
-//! Connections: each has a thread of its own, as long as there are few. There a question over HTTP/1 is answered by the thread that
+//! Connections: those over HTTP/1 have a thread each, as long as there are few. There a question is answered by the thread that
 //! read it, for whom nobody else waits; to hand it to another one and back takes as long as many a question. What more come
-//! share the runtime's threads, and their questions go to the pool for blocking work, as all of HTTP/2 do, where many share a
+//! share the runtime's threads, and their questions go to the pool for blocking work, as do those over HTTP/2, where many share a
 //! connection.
 
 use std::convert::Infallible;
@@ -9,6 +9,7 @@ use std::net::TcpStream;
 use std::pin::pin;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use asof_engine::Place;
 use axum::Router;
@@ -20,6 +21,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
+use tokio::runtime::{self, Handle};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tower::ServiceExt as _;
 
@@ -28,12 +30,16 @@ use crate::STACK;
 
 /// Connections with a thread of their own. The allocator keeps five megabytes for each that has asked for much.
 const THREADS: usize = 16;
+/// How connections over HTTP/2 begin (RFC 9113, section 3.4), as far as no method does.
+const HTTP2: [u8; 3] = *b"PRI";
 
 /// The connection that a request came by. It is open as long as there are any of these.
 #[derive(Clone)]
 pub(super) struct Link {
     /// Where it has a thread of its own.
     own: Option<Arc<TcpStream>>,
+    closing: watch::Receiver<bool>,
+    cut: watch::Receiver<bool>,
     _open: mpsc::Sender<Infallible>,
 }
 
@@ -41,13 +47,18 @@ impl Link {
     /// Where to answer a question that came by it.
     pub(super) fn place(&self, version: Version) -> Place {
         match &self.own {
-            // One question after the other.
-            Some(socket) if version < Version::HTTP_2 => {
-                let socket = Arc::clone(socket);
-                Place::Here(Arc::new(move || has_gone(&socket)))
+            // One question after the other; a server that closes is not to answer all that were sent together first.
+            Some(socket) if version < Version::HTTP_2 && !*self.closing.borrow() => {
+                let (socket, cut) = (Arc::clone(socket), self.cut.clone());
+                Place::Here(Arc::new(move || *cut.borrow() || has_gone(&socket)))
             }
             _ => Place::Pool,
         }
+    }
+
+    /// Ready when it is to end, whatever runs.
+    pub(super) async fn cut(&self) {
+        closed(self.cut.clone()).await;
     }
 }
 
@@ -63,15 +74,24 @@ fn has_gone(socket: &TcpStream) -> bool {
 #[derive(Clone)]
 struct Shared {
     app: Router,
+    threads: Arc<Semaphore>,
     closing: watch::Receiver<bool>,
+    cut: watch::Receiver<bool>,
+    open: mpsc::Sender<Infallible>,
 }
 
-/// Takes connections until the server closes; ready when the last one has ended.
-pub(super) async fn serve(mut listener: TcpListener, app: Router, closing: watch::Receiver<bool>) {
-    let threads = Arc::new(Semaphore::new(THREADS));
+/// Takes connections until the server closes. What runs then may take so long, and is cut off; ready when all have ended.
+pub(super) async fn serve(
+    mut listener: TcpListener,
+    app: Router,
+    closing: watch::Receiver<bool>,
+    drain: Duration,
+) {
     let (open, mut ended) = mpsc::channel(1);
-    let mut closes = pin!(closed(closing.clone()));
-    let shared = Shared { app, closing };
+    let (cut_off, cut) = watch::channel(false);
+    let shared =
+        Shared { app, threads: Arc::new(Semaphore::new(THREADS)), closing: closing.clone(), cut, open };
+    let mut closes = pin!(closed(closing));
     loop {
         let stream = tokio::select! {
             // It waits where there are too many open files.
@@ -80,52 +100,76 @@ pub(super) async fn serve(mut listener: TcpListener, app: Router, closing: watch
         };
         // Small answers are not to wait for more.
         let _ = stream.set_nodelay(true);
-        let (shared, open) = (shared.clone(), open.clone());
-        if let Ok(place) = Arc::clone(&threads).try_acquire_owned() {
-            if let Err(error) = own_thread(stream, shared, open, place) {
-                tracing::warn!(%error, "a connection has no thread and is closed");
-            }
-        } else {
-            tokio::spawn(async move { shared.hold(stream, Link { own: None, _open: open }).await });
-        }
+        tokio::spawn(shared.clone().begin(stream));
     }
-    drop((listener, open));
-    let _ = ended.recv().await;
-}
-
-/// Serves a connection from a thread of its own.
-fn own_thread(
-    stream: tokio::net::TcpStream,
-    shared: Shared,
-    all: mpsc::Sender<Infallible>,
-    place: OwnedSemaphorePermit,
-) -> io::Result<()> {
-    let stream = stream.into_std()?;
-    let socket = Arc::new(stream.try_clone()?);
-    let serve = async move {
-        let stream = tokio::net::TcpStream::from_std(stream)?;
-        let (open, mut ended) = mpsc::channel(1);
-        shared.hold(stream, Link { own: Some(socket), _open: open }).await;
-        // A WebSocket lives on here.
+    drop((listener, shared));
+    if tokio::time::timeout(drain, ended.recv()).await.is_err() {
+        tracing::warn!("some connections did not end in time and are cut off");
+        cut_off.send_replace(true);
         let _ = ended.recv().await;
-        Ok::<_, io::Error>(())
-    };
-    let work = move || {
-        let _held = (all, place);
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().thread_stack_size(STACK).build();
-        if let Err(error) = runtime.and_then(|runtime| runtime.block_on(serve)) {
-            tracing::warn!(%error, "a connection cannot be served and is closed");
-        }
-    };
-    thread::Builder::new().name("connection".to_owned()).stack_size(STACK).spawn(work)?;
-    Ok(())
+    }
 }
 
 impl Shared {
+    /// Finds its thread for a connection, when something comes by it.
+    async fn begin(self, stream: tokio::net::TcpStream) {
+        let mut first = [0; HTTP2.len()];
+        let is_http2 = tokio::select! {
+            read = stream.peek(&mut first) => match read {
+                Ok(0) | Err(_) => return,
+                Ok(_) => first == HTTP2,
+            },
+            () = closed(self.closing.clone()) => return,
+        };
+        match Arc::clone(&self.threads).try_acquire_owned() {
+            Ok(place) if !is_http2 => {
+                if let Err(error) = self.own_thread(stream, place) {
+                    tracing::warn!(%error, "a connection has no thread and is closed");
+                }
+            }
+            _ => self.hold(stream, None).await,
+        }
+    }
+
+    /// Serves a connection from a thread of its own, or as all others where there are no files for it.
+    fn own_thread(self, stream: tokio::net::TcpStream, place: OwnedSemaphorePermit) -> io::Result<()> {
+        let stream = stream.into_std()?;
+        let main = Handle::current();
+        let work = move || {
+            // Until the runtime has ended what it ran.
+            let held = (place, self.open.clone());
+            let runtime =
+                runtime::Builder::new_current_thread().enable_all().thread_stack_size(STACK).build();
+            match stream.try_clone().and_then(|socket| Ok((socket, runtime?))) {
+                Ok((socket, runtime)) => runtime.block_on(self.hold_until_all_ends(stream, socket)),
+                Err(error) => {
+                    tracing::debug!(%error, "a connection shares a thread");
+                    main.spawn(async move {
+                        if let Ok(stream) = tokio::net::TcpStream::from_std(stream) {
+                            self.hold(stream, None).await;
+                        }
+                    });
+                }
+            }
+            drop(held);
+        };
+        thread::Builder::new().name("connection".to_owned()).stack_size(STACK).spawn(work)?;
+        Ok(())
+    }
+
+    /// A WebSocket lives on when HTTP has ended.
+    async fn hold_until_all_ends(mut self, stream: TcpStream, socket: TcpStream) {
+        let Ok(stream) = tokio::net::TcpStream::from_std(stream) else { return };
+        let (open, mut ended) = mpsc::channel(1);
+        self.open = open;
+        self.hold(stream, Some(Arc::new(socket))).await;
+        let _ = ended.recv().await;
+    }
+
     /// Answers what comes by a connection, until it ends or is upgraded; what runs when the server closes, it still answers.
-    async fn hold(self, stream: tokio::net::TcpStream, link: Link) {
-        let Self { app, closing } = self;
+    async fn hold(self, stream: tokio::net::TcpStream, own: Option<Arc<TcpStream>>) {
+        let Self { app, closing, cut, open, .. } = self;
+        let link = Link { own, closing: closing.clone(), cut: cut.clone(), _open: open };
         let service = app.map_request(move |request: Request<Incoming>| {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(link.clone());
@@ -139,7 +183,10 @@ impl Shared {
             ended = connection.as_mut() => ended,
             () = closed(closing) => {
                 connection.as_mut().graceful_shutdown();
-                connection.await
+                tokio::select! {
+                    ended = connection => ended,
+                    () = closed(cut) => return,
+                }
             }
         };
         if let Err(error) = ended {

@@ -151,12 +151,7 @@ async fn serve(
 ) -> Result<(), Failure> {
     let sockets = Sockets::new(engine.clone(), closing.clone(), options.slow_reader);
     let app = http::router(&engine, &options.engine, sockets, closing.clone());
-    tokio::select! {
-        () = connections::serve(listener, app, closing.clone()) => {}
-        () = async { closed(closing).await; tokio::time::sleep(DRAIN).await } => {
-            tracing::warn!("some connections did not end in time");
-        }
-    }
+    connections::serve(listener, app, closing, DRAIN).await;
     engine.close().await?;
     Ok(())
 }

@@ -13,6 +13,7 @@ use asof_graphql::{Told, subscribe};
 use asof_grpc::{DEFAULT_TENANT, TENANT_HEADER};
 use asof_query::QueryError;
 use async_graphql::Variables;
+use axum::Extension;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{FromRequestParts as _, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -82,7 +83,12 @@ impl Sockets {
 }
 
 /// Takes requests for a WebSocket at `/graphql`; all others go on.
-pub(super) async fn upgrade(State(sockets): State<Sockets>, request: Request, next: Next) -> Response {
+pub(super) async fn upgrade(
+    State(sockets): State<Sockets>,
+    Extension(link): Extension<Link>,
+    request: Request,
+    next: Next,
+) -> Response {
     if request.uri().path() != PATH || !asks_for_websocket(request.headers()) {
         return next.run(request).await;
     }
@@ -109,12 +115,14 @@ pub(super) async fn upgrade(State(sockets): State<Sockets>, request: Request, ne
     };
     let upgrade = upgrade.protocols([PROTOCOL]);
     let speaks = upgrade.selected_protocol().is_some();
-    let link = parts.extensions.remove::<Link>();
     upgrade.on_upgrade(move |socket| async move {
-        let _held = (place, link);
+        let _place = place;
         let connection =
             Connection { socket, sockets, tenant, running: StreamMap::new(), heard: Instant::now() };
-        connection.hold(speaks).await;
+        tokio::select! {
+            () = connection.hold(speaks) => {}
+            () = link.cut() => {}
+        }
     })
 }
 
