@@ -401,13 +401,29 @@ fn status(stream: &mut TcpStream) -> String {
     String::from_utf8(line.to_vec()).unwrap()
 }
 
-/// More connections than have a thread each: those that ask for long, with a thread and without, stand in nobody's way.
+/// How many connections have a thread of their own.
+fn own_threads(server: &Server) -> usize {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", server.id())).unwrap();
+    let names = tasks.filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).ok());
+    names.filter(|name| name.trim() == "connection").count()
+}
+
+/// More connections than have a thread each, and others over HTTP/2, which have none: those that ask for long, with a thread and without, stand in nobody's way.
 #[test]
 fn connections_do_not_wait_for_each_other() {
     const MANY: usize = 40;
+    const THREADS: usize = 16;
+    /// The preface, and no settings (RFC 9113, section 3.4).
+    const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
     let folder = tempfile::tempdir().unwrap();
     generated(folder.path());
     let server = Server::start_with(folder.path(), &[("ASOF_CONCURRENT_READS", Path::new("8"))]);
+    let http2: Vec<TcpStream> = (0..MANY).map(|_| TcpStream::connect(&server.address).unwrap()).collect();
+    for mut stream in &http2 {
+        stream.write_all(HTTP2).unwrap();
+        stream.read_exact(&mut [0; 9]).unwrap();
+    }
+    assert_eq!(own_threads(&server), 0);
     let mut streams: Vec<TcpStream> =
         (0..MANY).map(|_| TcpStream::connect(&server.address).unwrap()).collect();
     // In this order they are taken.
@@ -415,6 +431,7 @@ fn connections_do_not_wait_for_each_other() {
         ask(stream, &server, SIZE);
         assert_eq!(status(stream), "HTTP/1.1 200");
     }
+    assert_eq!(own_threads(&server), THREADS);
     let (mut first, mut last) = (streams.remove(0), streams.pop().unwrap());
     let body = json!({"query": endless()}).to_string();
     let rest = |stream: &mut TcpStream| {

@@ -121,13 +121,10 @@ impl Shared {
             },
             () = closed(self.closing.clone()) => return,
         };
-        match Arc::clone(&self.threads).try_acquire_owned() {
-            Ok(place) if !is_http2 => {
-                if let Err(error) = self.own_thread(stream, place) {
-                    tracing::warn!(%error, "a connection has no thread and is closed");
-                }
-            }
-            _ => self.hold(stream, None).await,
+        let place = if is_http2 { None } else { Arc::clone(&self.threads).try_acquire_owned().ok() };
+        let Some(place) = place else { return self.hold(stream, None).await };
+        if let Err(error) = self.own_thread(stream, place) {
+            tracing::warn!(%error, "a connection has no thread and is closed");
         }
     }
 
