@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,8 @@ use crate::EngineError;
 
 /// How often work on its asker's thread looks whether he is still there.
 const LOOK: Duration = Duration::from_millis(50);
+/// Of so many checks of such work one looks at the clock: large questions check thousands of times, with little work between.
+const CHECKS: u32 = 8;
 
 /// The thread that answers a question.
 #[derive(Clone)]
@@ -48,6 +50,7 @@ struct Cancelled {
 struct Itself {
     until: Instant,
     gone: Arc<dyn Fn() -> bool + Send + Sync>,
+    checks: AtomicU32,
     looked: Mutex<Instant>,
 }
 
@@ -76,6 +79,7 @@ impl Cancel {
     /// [`QueryError::Cancelled`] once it is so.
     pub fn check(&self) -> Result<(), QueryError> {
         if let Some(itself) = &self.0.itself
+            && itself.checks.fetch_add(1, Ordering::Relaxed).is_multiple_of(CHECKS)
             && itself.is_over()
         {
             self.set();
@@ -184,7 +188,7 @@ fn here<R>(
     gone: Arc<dyn Fn() -> bool + Send + Sync>,
     work: impl FnOnce(Cancel) -> R,
 ) -> Result<R, EngineError> {
-    let itself = Itself { until, gone, looked: Mutex::new(Instant::now()) };
+    let itself = Itself { until, gone, checks: AtomicU32::new(0), looked: Mutex::new(Instant::now()) };
     let cancel = Cancel(Arc::new(Cancelled { is: AtomicBool::new(false), itself: Some(itself) }));
     let ran = catch_unwind(AssertUnwindSafe(|| work(cancel.clone()))).map_err(|_| failed(&"it panicked"))?;
     // As on the pool: what comes after the deadline is no answer.
