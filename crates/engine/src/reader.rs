@@ -338,13 +338,22 @@ impl Reader for StoreReader {
         self.store.mortal().map(Some).map_err(failed)
     }
 
+    fn secrets_used_since(
+        &self,
+        classes: Classes<'_>,
+        during: Interval,
+    ) -> Result<Option<Vec<(Instant, RoaringBitmap)>>, QueryError> {
+        self.store.secrets_seen_since(&wanted(classes), during, self.size).map(Some).map_err(failed)
+    }
+
     fn secrets_used_from(
         &self,
         from: &[(u32, Instant)],
         classes: Classes<'_>,
         to: Instant,
+        since: &[(Instant, RoaringBitmap)],
     ) -> Result<Option<RoaringBitmap>, QueryError> {
-        let found = self.store.secrets_seen_from(from, &wanted(classes), to, self.size);
+        let found = self.store.secrets_seen_from(from, &wanted(classes), to, self.size, since);
         found.map(Some).map_err(failed)
     }
 

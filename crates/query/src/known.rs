@@ -71,7 +71,7 @@ pub struct Known {
     pub(crate) unused: Cache<UnusedKey, Arc<[Pair]>>,
     pub(crate) stated: Cache<(NodeKind, u32), Option<Arc<Stated>>>,
     pub(crate) deaths: Cache<u32, Option<Arc<Deaths>>>,
-    pub(crate) succeeded: Cache<Interval, Option<Arc<RoaringBitmap>>>,
+    pub(crate) succeeded: Cache<Interval, Option<crate::stated::UsedSince>>,
     direct: Cache<(PrivilegeSet, Interval), Arc<Candidates>>,
 }
 

@@ -414,15 +414,27 @@ pub trait Reader: Send + Sync {
         Ok(None)
     }
 
+    /// The same from some moments of the interval on, the latest first, each time to its end. The last tells of all; where there
+    /// are no observations there are none.
+    fn secrets_used_since(
+        &self,
+        classes: Classes<'_>,
+        during: Interval,
+    ) -> Result<Option<Vec<(Instant, RoaringBitmap)>>, QueryError> {
+        let _ = (classes, during);
+        Ok(None)
+    }
+
     /// Of these secrets, each with a moment, those with such an observation from that moment on and before `to`; `None`:
-    /// nothing is kept that would tell.
+    /// nothing is kept that would tell. `since` is what [`Reader::secrets_used_since`] said of the same classes and end.
     fn secrets_used_from(
         &self,
         from: &[(u32, Instant)],
         classes: Classes<'_>,
         to: Instant,
+        since: &[(Instant, RoaringBitmap)],
     ) -> Result<Option<RoaringBitmap>, QueryError> {
-        let _ = (from, classes, to);
+        let _ = (from, classes, to, since);
         Ok(None)
     }
 

@@ -138,12 +138,16 @@ impl Known {
         Ok(Dying { before: before.among(scope), within, open: open & scope })
     }
 
-    /// Secrets with a SUCCESS observation in the interval, where what is kept tells.
-    pub(crate) fn secrets_in_use(&self, during: Interval) -> Result<Option<Arc<RoaringBitmap>>, QueryError> {
-        let weight =
-            |used: &Option<Arc<RoaringBitmap>>| used.as_ref().map_or(0, |used| used.len() as usize / 64);
+    /// Secrets with a SUCCESS observation from some moments of the interval on, as [`crate::Reader::secrets_used_since`] says it,
+    /// where what is kept tells.
+    pub(crate) fn secrets_in_use(&self, during: Interval) -> Result<Option<UsedSince>, QueryError> {
+        let of_each = |(_, used): &(Instant, RoaringBitmap)| used.len() as usize / 64;
+        let weight = |used: &Option<UsedSince>| used.iter().flat_map(|used| &**used).map(of_each).sum();
         self.succeeded.get(during, weight, || {
-            Ok(self.reader().secrets_used(crate::used::successes(), during)?.map(Arc::new))
+            Ok(self.reader().secrets_used_since(crate::used::successes(), during)?.map(Arc::new))
         })
     }
 }
+
+/// Who was used from some moments on, the latest first.
+pub(crate) type UsedSince = Arc<Vec<(Instant, RoaringBitmap)>>;

@@ -295,8 +295,9 @@ impl Watch for UsedDead {
         if self.window.to == Instant::FOREVER || (of_identities && self.survivors) {
             return Ok(None);
         }
-        let Some(used) = known.secrets_in_use(self.window)? else { return Ok(None) };
-        let mut used = if of_identities { (*used).clone() } else { scope & &*used };
+        let Some(since) = known.secrets_in_use(self.window)? else { return Ok(None) };
+        let Some((_, used)) = since.last() else { return Ok(Some(RoaringBitmap::new())) };
+        let mut used = if of_identities { used.clone() } else { scope & used };
         if !self.survivors
             && let Some(mortal) = known.reader().mortal()?
         {
@@ -345,7 +346,7 @@ impl Watch for UsedDead {
         // Of those that were dead all along, any use counts.
         let mut found = before;
         found.extend(within.extract_if(.., |each| each.1 == self.window.from).map(|each| each.0));
-        let later = known.reader().secrets_used_from(&within, self.classes(), self.window.to)?;
+        let later = known.reader().secrets_used_from(&within, self.classes(), self.window.to, &since)?;
         let Some(later) = later else { return Ok(None) };
         found |= later;
         open -= &found;

@@ -1,5 +1,6 @@
 //! Who was seen: sets of identities and secrets by what their events were.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::Arc;
@@ -267,14 +268,39 @@ impl Store {
         Ok(Some(identities))
     }
 
+    /// Secrets of the events of these classes from some moments of an interval on, the latest first, each time to its end, among
+    /// the first `size` records. The last tells of all; where there are no events there are none.
+    pub fn secrets_seen_since(
+        &self,
+        wanted: &Wanted,
+        during: Interval,
+        size: u64,
+    ) -> Result<Vec<(Instant, RoaringBitmap)>, StorageError> {
+        let (mut later, mut since) = (RoaringBitmap::new(), Vec::new());
+        for stretch in self.stretches(during).into_iter().rev() {
+            let days = match stretch {
+                Stretch::Whole(days) => days,
+                Stretch::Day(day) => day..day + 1,
+            };
+            let of_stretch = Interval {
+                from: during.from.max(interval_of(days.start).from),
+                to: during.to.min(interval_of(days.end - 1).to),
+            };
+            self.seen_sets(true, wanted, of_stretch, size, |sets| join(&mut later, &sets))?;
+            since.push((of_stretch.from, later.clone()));
+        }
+        Ok(since)
+    }
+
     /// Of these secrets, each with a moment, those with an event of these classes from that moment on and before `to`, among
-    /// the first `size` records.
+    /// the first `size` records. `since` is what [`Store::secrets_seen_since`] said of the same classes, end and size, or nothing.
     pub fn secrets_seen_from(
         &self,
         from: &[(u32, Instant)],
         wanted: &Wanted,
         to: Instant,
         size: u64,
+        since: &[(Instant, RoaringBitmap)],
     ) -> Result<RoaringBitmap, StorageError> {
         let day = |from: &Instant| day_of(from.nanos().max(0));
         let mut by_day: Vec<Since> = from.iter().map(|(secret, from)| (day(from), *secret, *from)).collect();
@@ -282,22 +308,26 @@ impl Store {
         let Some(first) = by_day.first() else { return Ok(RoaringBitmap::new()) };
         let first = interval_of(first.0).from;
         // The latest day first: of those from a moment before it on, all that are seen on it are seen.
-        let (mut found, mut later, mut left) = (RoaringBitmap::new(), RoaringBitmap::new(), &*by_day);
+        let (mut found, mut later, mut left) = (RoaringBitmap::new(), Cow::default(), &*by_day);
         let secrets = |of: &[Since]| set(of.iter().map(|each| each.1).collect());
         for day in self.days(first, to).into_iter().rev() {
             let (before, here) = left.split_at(left.partition_point(|each| each.0 < day));
             left = before;
-            found |= secrets(here) & &later;
+            found |= secrets(here) & &*later;
             let of_day = &here[..here.partition_point(|each| each.0 == day)];
-            found |= self.secrets_seen_on(day, of_day, &(secrets(of_day) - &later), wanted, to, size)?;
+            found |= self.secrets_seen_on(day, of_day, &(secrets(of_day) - &*later), wanted, to, size)?;
             if left.is_empty() {
                 break;
             }
             let Interval { from: start, to: end } = interval_of(day);
             let whole = Interval { from: start, to: end.min(to) };
-            self.seen_sets(true, wanted, whole, size, |sets| sets.into_iter().for_each(|set| later |= set))?;
+            if let Some((_, seen)) = since.iter().find(|each| each.0 == start) {
+                later = Cow::Borrowed(seen);
+                continue;
+            }
+            self.seen_sets(true, wanted, whole, size, |sets| join(later.to_mut(), &sets))?;
         }
-        found |= secrets(left) & later;
+        found |= secrets(left) & &*later;
         Ok(found)
     }
 
@@ -381,15 +411,17 @@ impl Store {
                     rest = &rest[rest.partition_point(|each| each.0 < secret)..];
                     let Some((.., from)) = rest.first() else { break };
                     let places = block.by_secret().of_key(secret);
-                    // The latest first: it is the likeliest.
-                    let mut places = places.iter().rev().map(|place| *place as usize).filter(|place| {
-                        looked_at += 1;
-                        let time = Instant::from_nanos(block.time(*place));
-                        *from <= time
-                            && time < to
-                            && wanted.has(block.classes()[*place])
-                            && block.index(*place) < size
-                    });
+                    // The latest first: it is the likeliest, and the first one before the moment ends them.
+                    let mut places = (places.iter().rev().map(|place| *place as usize))
+                        .take_while(|place| {
+                            looked_at += 1;
+                            *from <= Instant::from_nanos(block.time(*place))
+                        })
+                        .filter(|place| {
+                            Instant::from_nanos(block.time(*place)) < to
+                                && wanted.has(block.classes()[*place])
+                                && block.index(*place) < size
+                        });
                     see(&block, secret, &mut places);
                 }
             }
@@ -406,6 +438,12 @@ fn shared(set: &RoaringBitmap, keys: &[u32]) -> Vec<u32> {
         keys.iter().copied().filter(|key| set.contains(*key)).collect()
     } else {
         set.range(*first..=*last).collect()
+    }
+}
+
+fn join(to: &mut RoaringBitmap, sets: &[&RoaringBitmap]) {
+    for set in sets {
+        *to |= *set;
     }
 }
 

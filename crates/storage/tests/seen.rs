@@ -11,6 +11,7 @@ use asof_model::{
     PrivilegeSet, Subject, Value,
 };
 use asof_storage::{Axis, EventScan, Memory, Pieces, Prepared, Store, StoredEvent, UsedWith, Wanted};
+use roaring::RoaringBitmap;
 
 use common::fact;
 
@@ -207,7 +208,21 @@ fn agrees(store: &Store) {
                     .collect();
                 let moments: Vec<(u32, Instant)> =
                     moments.into_iter().map(|(secret, from)| (secret, from.max(during.from))).collect();
-                let found = store.secrets_seen_from(&moments, &scan.wanted, during.to, size).unwrap();
+                let since = store.secrets_seen_since(&scan.wanted, *during, size).unwrap();
+                for (from, seen) in &since {
+                    let later = events.iter().filter(|event| event.time >= *from);
+                    let later: BTreeSet<u32> = later.filter_map(|event| event.secret).collect();
+                    assert_eq!(seen.iter().collect::<BTreeSet<_>>(), later, "{from} {during:?} {size}");
+                }
+                let all = since.last().map_or(0, |(_, seen)| seen.len());
+                assert_eq!(all, secrets.len() as u64, "{during:?} {outcomes:?} {size}");
+                let mut found = RoaringBitmap::new();
+                for since in [&[], &since[..], &since[..since.len() / 2]] {
+                    let of_these = store.secrets_seen_from(&moments, &scan.wanted, during.to, size, since);
+                    let of_these = of_these.unwrap();
+                    assert!(since.is_empty() || of_these == found, "{during:?} {outcomes:?} {size}");
+                    found = of_these;
+                }
                 let of = |sets: Vec<u32>| sets.into_iter().collect::<BTreeSet<_>>();
                 assert_eq!(
                     of(found.iter().collect()),
