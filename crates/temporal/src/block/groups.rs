@@ -46,6 +46,8 @@ pub struct Uses {
 
 /// Ordinals for each key up to which a bit for each ordinal is kept.
 const SPARSE: usize = 64;
+/// Ordinals for each place up to which they are counted rather than sorted.
+const CLOSE: usize = 8;
 /// What a key takes at most: itself, where what it has begins, and its words.
 pub(super) const KEY_BYTES_MAX: usize = 4 + 4 + size_of::<(u64, u32)>() * SPARSE / 64;
 
@@ -103,21 +105,52 @@ impl Keys {
 impl Groups {
     /// Of the ordinals of places 0, 1, ...; the places of one ordinal ascend.
     pub(super) fn of(ordinals: impl Iterator<Item = u32>) -> Self {
-        // Each as one number, ordinal above place: that is sorted in half the time of a pair.
-        let mut sorted: Vec<u64> = ordinals
-            .enumerate()
-            .filter(|(_, ordinal)| *ordinal != NONE)
-            .map(|(place, ordinal)| u64::from(ordinal) << 32 | place as u64)
-            .collect();
-        sorted.sort_unstable();
-        let mut found = Self::default();
-        found.places.reserve_exact(sorted.len());
-        for both in sorted {
-            found.keys.push((both >> 32) as u32, found.places.len());
-            found.places.push(both as u32);
+        let ordinals: Vec<u32> = ordinals.collect();
+        let (mut least, mut most, mut count) = (NONE, 0, 0);
+        for ordinal in ordinals.iter().filter(|ordinal| **ordinal != NONE) {
+            (least, most, count) = (least.min(*ordinal), most.max(*ordinal), count + 1);
         }
-        found.keys.close(found.places.len());
+        let mut found = Self { places: vec![0; count], ..Self::default() };
+        if count == 0 {
+            return found;
+        }
+        let width = (most - least) as usize + 1;
+        if width <= count * CLOSE {
+            found.counted(&ordinals, least, width);
+        } else {
+            found.sorted(&ordinals);
+        }
+        found.keys.close(count);
         found
+    }
+
+    /// Ordinals lie close together in a page: to count them takes a quarter of the time of sorting.
+    fn counted(&mut self, ordinals: &[u32], least: u32, width: usize) {
+        let mut next = vec![0_u32; width];
+        for ordinal in ordinals.iter().filter(|ordinal| **ordinal != NONE) {
+            next[(ordinal - least) as usize] += 1;
+        }
+        let mut start = 0;
+        for (next, ordinal) in next.iter_mut().zip(least..).filter(|(next, _)| **next > 0) {
+            self.keys.push(ordinal, start as usize);
+            start += std::mem::replace(next, start);
+        }
+        for (place, ordinal) in (0..).zip(ordinals).filter(|(_, ordinal)| **ordinal != NONE) {
+            let next = &mut next[(ordinal - least) as usize];
+            self.places[*next as usize] = place;
+            *next += 1;
+        }
+    }
+
+    fn sorted(&mut self, ordinals: &[u32]) {
+        // Each as one number, ordinal above place: that is sorted in half the time of a pair.
+        let each = (0_u64..).zip(ordinals).filter(|(_, ordinal)| **ordinal != NONE);
+        let mut sorted: Vec<u64> = each.map(|(place, ordinal)| u64::from(*ordinal) << 32 | place).collect();
+        sorted.sort_unstable();
+        for (start, both) in sorted.into_iter().enumerate() {
+            self.keys.push((both >> 32) as u32, start);
+            self.places[start] = both as u32;
+        }
     }
 
     /// The ordinals that have places, ascending.

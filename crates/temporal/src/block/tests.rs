@@ -1,6 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 use super::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 fn draw(count: usize, seed: u64) -> Vec<Row> {
@@ -97,6 +97,31 @@ fn groups_hold_what_the_rows_say() {
         }
         assert_eq!(total, (0..300).filter(|place| block.member(Member::Secret, *place) != NONE).count());
         assert!(groups.of_key(7_777_777).is_empty());
+    }
+}
+
+#[test]
+fn groups_are_the_same_close_together_and_far_apart() {
+    // 19 is the greatest identity.
+    let firsts = |step| [0, 1_000_000, NONE - 1 - 19 * step].map(|first| (first, step));
+    for (first, step) in [3, 21, 15_000].into_iter().flat_map(firsts) {
+        for count in [0, 1, 2, 500] {
+            let ordinals: Vec<u32> = draw(count, u64::from(step))
+                .iter()
+                .map(|row| if row.class == 0 { NONE } else { first + row.identity * step })
+                .collect();
+            let mut wanted: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+            for (place, ordinal) in (0..).zip(&ordinals).filter(|(_, ordinal)| **ordinal != NONE) {
+                wanted.entry(*ordinal).or_default().push(place);
+            }
+            let groups = Groups::of(ordinals.into_iter());
+            assert_eq!(groups.keys(), wanted.keys().copied().collect::<Vec<_>>(), "{first} {step} {count}");
+            for (ordinal, places) in wanted {
+                assert_eq!(groups.of_key(ordinal), places, "{first} {step} {count}");
+                assert!(groups.of_key(ordinal ^ 1).is_empty());
+            }
+            assert!(groups.of_key(NONE).is_empty());
+        }
     }
 }
 
