@@ -30,6 +30,16 @@ impl StoreReader {
     pub fn new(store: Store, size: u64, cancel: Cancel) -> Self {
         Self { store, size, cancel }
     }
+
+    /// What a read that asks now and then whether to go on comes to: nothing where it was told not to.
+    fn whole<T>(
+        &self,
+        read: impl FnOnce(&mut dyn FnMut() -> bool) -> Result<T, StorageError>,
+    ) -> Result<T, QueryError> {
+        let found = read(&mut || self.cancel.check().is_ok());
+        self.check()?;
+        found.map_err(failed)
+    }
 }
 
 fn failed(error: StorageError) -> QueryError {
@@ -225,11 +235,8 @@ impl Reader for StoreReader {
             EventAxis::Source(source, ordinal) => Axis::Member(member(source), ordinal),
         };
         let scan = EventScan { axis, from: range.from, to: range.to, backwards, wanted: wanted(classes) };
-        let mut go_on = || self.cancel.check().is_ok();
-        self.store
-            .events(&scan, self.size, &mut go_on, &mut |stored| visit(&event(stored)))
-            .map_err(failed)?;
-        self.check()
+        let mut visit = |stored: &StoredEvent| visit(&event(stored));
+        self.whole(|go_on| self.store.events(&scan, self.size, go_on, &mut visit))
     }
 
     fn chosen(
@@ -274,11 +281,8 @@ impl Reader for StoreReader {
             let UsedWith { privilege, resource, action, .. } = with;
             visit(place, Use { privilege, resource, action: action.map(Text) })
         };
-        let mut go_on = || self.cancel.check().is_ok();
-        self.store
-            .uses(identities, &wanted(classes), during, self.size, &mut go_on, &mut visit)
-            .map_err(failed)?;
-        self.check()
+        let wanted = wanted(classes);
+        self.whole(|go_on| self.store.uses(identities, &wanted, during, self.size, go_on, &mut visit))
     }
 
     fn observation(&self, index: u64) -> Result<Recorded<Observation>, QueryError> {
@@ -296,9 +300,7 @@ impl Reader for StoreReader {
     }
 
     fn matching(&self, resource: &str) -> Result<Option<Entitlements>, QueryError> {
-        let found = self.store.matching(resource, &mut || self.cancel.check().is_ok()).map_err(failed)?;
-        self.check()?;
-        Ok(Some(found))
+        self.whole(|go_on| self.store.matching(resource, go_on)).map(Some)
     }
 
     fn entangled(&self, privileges: PrivilegeSet) -> Result<RoaringBitmap, QueryError> {
@@ -312,7 +314,7 @@ impl Reader for StoreReader {
         during: Interval,
     ) -> Result<Candidates, QueryError> {
         let classes = Classes { privileges, outcomes };
-        let sure = self.store.seen(false, &wanted(classes), during, self.size).map_err(failed)?;
+        let sure = self.whole(|go_on| self.store.seen(false, &wanted(classes), during, self.size, go_on))?;
         Ok(Candidates { sure, maybe: RoaringBitmap::new() })
     }
 
@@ -322,8 +324,8 @@ impl Reader for StoreReader {
         classes: Classes<'_>,
         during: Interval,
     ) -> Result<Option<RoaringBitmap>, QueryError> {
-        let found = self.store.seen_on(resource.ordinal, &wanted(classes), during, self.size);
-        found.map(Some).map_err(failed)
+        let wanted = wanted(classes);
+        self.whole(|go_on| self.store.seen_on(resource.ordinal, &wanted, during, self.size, go_on)).map(Some)
     }
 
     fn secrets_used(
@@ -331,7 +333,7 @@ impl Reader for StoreReader {
         classes: Classes<'_>,
         during: Interval,
     ) -> Result<Option<RoaringBitmap>, QueryError> {
-        self.store.seen(true, &wanted(classes), during, self.size).map(Some).map_err(failed)
+        self.whole(|go_on| self.store.seen(true, &wanted(classes), during, self.size, go_on)).map(Some)
     }
 
     fn mortal(&self) -> Result<Option<Arc<RoaringBitmap>>, QueryError> {
@@ -343,7 +345,8 @@ impl Reader for StoreReader {
         classes: Classes<'_>,
         during: Interval,
     ) -> Result<Option<Vec<(Instant, RoaringBitmap)>>, QueryError> {
-        self.store.secrets_seen_since(&wanted(classes), during, self.size).map(Some).map_err(failed)
+        let wanted = wanted(classes);
+        self.whole(|go_on| self.store.secrets_seen_since(&wanted, during, self.size, go_on)).map(Some)
     }
 
     fn secrets_used_from(
@@ -353,8 +356,8 @@ impl Reader for StoreReader {
         to: Instant,
         since: &[(Instant, RoaringBitmap)],
     ) -> Result<Option<RoaringBitmap>, QueryError> {
-        let found = self.store.secrets_seen_from(from, &wanted(classes), to, self.size, since);
-        found.map(Some).map_err(failed)
+        let wanted = wanted(classes);
+        self.whole(|go_on| self.store.secrets_seen_from(from, &wanted, to, self.size, since, go_on)).map(Some)
     }
 
     fn identities_using(
@@ -363,8 +366,8 @@ impl Reader for StoreReader {
         classes: Classes<'_>,
         to: Instant,
     ) -> Result<Option<RoaringBitmap>, QueryError> {
-        let found = self.store.identities_seen_with(from, &wanted(classes), to, self.size);
-        found.map(Some).map_err(failed)
+        let wanted = wanted(classes);
+        self.whole(|go_on| self.store.identities_seen_with(from, &wanted, to, self.size, go_on)).map(Some)
     }
 
     fn newly_seen(
@@ -373,11 +376,8 @@ impl Reader for StoreReader {
         source: SourceDimension,
         during: Interval,
     ) -> Result<Option<RoaringBitmap>, QueryError> {
-        let mut go_on = || self.cancel.check().is_ok();
-        let found =
-            self.store.newly_seen(role == Role::Secret, member(source), during, self.size, &mut go_on);
-        self.check()?;
-        found.map(Some).map_err(failed)
+        let (secrets, member) = (role == Role::Secret, member(source));
+        self.whole(|go_on| self.store.newly_seen(secrets, member, during, self.size, go_on)).map(Some)
     }
 
     fn check(&self) -> Result<(), QueryError> {

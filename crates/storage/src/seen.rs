@@ -47,15 +47,17 @@ enum Seen {
 }
 
 impl Store {
-    /// Identities (or secrets) of the events of these classes in an interval, among the first `size` records.
+    /// Identities (or secrets) of the events of these classes in an interval, among the first `size` records. `go_on` is asked
+    /// now and then, here and below; after it said no, what comes back means nothing.
     pub fn seen(
         &self,
         secrets: bool,
         wanted: &Wanted,
         during: Interval,
         size: u64,
+        go_on: &mut dyn FnMut() -> bool,
     ) -> Result<RoaringBitmap, StorageError> {
-        self.seen_sets(secrets, wanted, during, size, |sets| sets.union())
+        self.seen_sets(secrets, wanted, during, size, go_on, |sets| sets.union())
     }
 
     /// The same in several sets.
@@ -65,6 +67,7 @@ impl Store {
         wanted: &Wanted,
         during: Interval,
         size: u64,
+        go_on: &mut dyn FnMut() -> bool,
         join: impl FnOnce(Vec<&RoaringBitmap>) -> T,
     ) -> Result<T, StorageError> {
         let gathered = RefCell::default();
@@ -80,7 +83,7 @@ impl Store {
             Ok::<_, StorageError>(())
         };
         let mut joined = Vec::new();
-        for stretch in self.stretches(during) {
+        for stretch in self.stretches(during).into_iter().take_while(|_| go_on()) {
             match stretch {
                 Stretch::Whole(days) if !secrets || wanted.knows_outcomes_alone() => {
                     let last = self.last_of(&days);
@@ -214,9 +217,10 @@ impl Store {
         wanted: &Wanted,
         during: Interval,
         size: u64,
+        go_on: &mut dyn FnMut() -> bool,
     ) -> Result<RoaringBitmap, StorageError> {
         let mut ordinals = Vec::new();
-        for day in self.days(during.from, during.to) {
+        for day in self.days(during.from, during.to).into_iter().take_while(|_| go_on()) {
             let found =
                 self.parts.of_day(day, |part| self.seen_on_in(part, resource, wanted, during, size))?;
             ordinals.extend(found.into_iter().flatten());
@@ -275,9 +279,13 @@ impl Store {
         wanted: &Wanted,
         during: Interval,
         size: u64,
+        go_on: &mut dyn FnMut() -> bool,
     ) -> Result<Vec<(Instant, RoaringBitmap)>, StorageError> {
         let (mut later, mut since) = (RoaringBitmap::new(), Vec::new());
         for stretch in self.stretches(during).into_iter().rev() {
+            if !go_on() {
+                break;
+            }
             let days = match stretch {
                 Stretch::Whole(days) => days,
                 Stretch::Day(day) => day..day + 1,
@@ -286,7 +294,7 @@ impl Store {
                 from: during.from.max(interval_of(days.start).from),
                 to: during.to.min(interval_of(days.end - 1).to),
             };
-            self.seen_sets(true, wanted, of_stretch, size, |sets| join(&mut later, &sets))?;
+            self.seen_sets(true, wanted, of_stretch, size, go_on, |sets| join(&mut later, &sets))?;
             since.push((of_stretch.from, later.clone()));
         }
         Ok(since)
@@ -301,6 +309,7 @@ impl Store {
         to: Instant,
         size: u64,
         since: &[(Instant, RoaringBitmap)],
+        go_on: &mut dyn FnMut() -> bool,
     ) -> Result<RoaringBitmap, StorageError> {
         let day = |from: &Instant| day_of(from.nanos().max(0));
         let mut by_day: Vec<Since> = from.iter().map(|(secret, from)| (day(from), *secret, *from)).collect();
@@ -311,6 +320,9 @@ impl Store {
         let (mut found, mut later, mut left) = (RoaringBitmap::new(), Cow::default(), &*by_day);
         let secrets = |of: &[Since]| set(of.iter().map(|each| each.1).collect());
         for day in self.days(first, to).into_iter().rev() {
+            if !go_on() {
+                break;
+            }
             let (before, here) = left.split_at(left.partition_point(|each| each.0 < day));
             left = before;
             found |= secrets(here) & &*later;
@@ -325,7 +337,7 @@ impl Store {
                 later = Cow::Borrowed(seen);
                 continue;
             }
-            self.seen_sets(true, wanted, whole, size, |sets| join(later.to_mut(), &sets))?;
+            self.seen_sets(true, wanted, whole, size, go_on, |sets| join(later.to_mut(), &sets))?;
         }
         found |= secrets(left) & &*later;
         Ok(found)
@@ -357,13 +369,14 @@ impl Store {
         wanted: &Wanted,
         to: Instant,
         size: u64,
+        go_on: &mut dyn FnMut() -> bool,
     ) -> Result<RoaringBitmap, StorageError> {
         let mut from = from.to_vec();
         from.sort_unstable();
         let Some(first) = from.iter().map(|each| each.1).min() else { return Ok(RoaringBitmap::new()) };
         let secrets = from.iter().map(|each| each.0).collect();
         let mut found = Dense::EMPTY;
-        for day in self.days(first, to) {
+        for day in self.days(first, to).into_iter().take_while(|_| go_on()) {
             self.each_with_secret(day, &from, &secrets, wanted, (to, size), |block, _, places| {
                 for place in places {
                     found.insert(block.identity(place));

@@ -92,6 +92,39 @@ fn who_was_seen_is_who_has_an_event() {
         group.commit().unwrap();
         agrees(&store);
     }
+    ends_when_told(&store);
+}
+
+/// A read that is told not to go on ends there, and asks many times otherwise.
+fn ends_when_told(store: &Store) {
+    let (wanted, during) =
+        (Wanted::of(Privilege::ALL.iter().copied().collect(), Outcome::ALL), Interval::ALWAYS);
+    let size = store.published();
+    let moments: Vec<(u32, Instant)> = (0..4).map(|secret| (secret, just(0, 0))).collect();
+    let (from, to) = (&moments, just(1_000, 0));
+    type Read<'a> = &'a dyn Fn(&mut dyn FnMut() -> bool);
+    let reads: [Read<'_>; 6] = [
+        &|go_on| drop(store.seen(false, &wanted, during, size, go_on).unwrap()),
+        &|go_on| drop(store.seen(true, &wanted, during, size, go_on).unwrap()),
+        &|go_on| drop(store.seen_on(0, &wanted, during, size, go_on).unwrap()),
+        &|go_on| drop(store.secrets_seen_since(&wanted, during, size, go_on).unwrap()),
+        &|go_on| drop(store.secrets_seen_from(from, &wanted, to, size, &[], go_on).unwrap()),
+        &|go_on| drop(store.identities_seen_with(from, &wanted, to, size, go_on).unwrap()),
+    ];
+    for (number, read) in reads.iter().enumerate() {
+        let asked = |times: usize| {
+            let mut asked = 0;
+            read(&mut || {
+                asked += 1;
+                asked < times
+            });
+            asked
+        };
+        let all = asked(usize::MAX);
+        assert!(all > 3, "{number}: {all}");
+        // What is done for a step may have asked, and the next step asks again.
+        assert!(asked(1) == 1 && asked(2) <= 3, "{number}");
+    }
 }
 
 #[test]
@@ -190,7 +223,11 @@ fn agrees(store: &Store) {
                 let scan = EventScan { axis: Axis::All, from, to: during.to, backwards: false, wanted };
                 store.events(&scan, size, &mut || true, &mut visit).unwrap();
                 let seen = |secrets: bool| -> BTreeSet<u32> {
-                    store.seen(secrets, &scan.wanted, *during, size).unwrap().into_iter().collect()
+                    store
+                        .seen(secrets, &scan.wanted, *during, size, &mut || true)
+                        .unwrap()
+                        .into_iter()
+                        .collect()
                 };
                 let identities: BTreeSet<u32> = events.iter().map(|event| event.identity).collect();
                 let secrets: BTreeSet<u32> = events.iter().filter_map(|event| event.secret).collect();
@@ -208,7 +245,7 @@ fn agrees(store: &Store) {
                     .collect();
                 let moments: Vec<(u32, Instant)> =
                     moments.into_iter().map(|(secret, from)| (secret, from.max(during.from))).collect();
-                let since = store.secrets_seen_since(&scan.wanted, *during, size).unwrap();
+                let since = store.secrets_seen_since(&scan.wanted, *during, size, &mut || true).unwrap();
                 for (from, seen) in &since {
                     let later = events.iter().filter(|event| event.time >= *from);
                     let later: BTreeSet<u32> = later.filter_map(|event| event.secret).collect();
@@ -218,7 +255,8 @@ fn agrees(store: &Store) {
                 assert_eq!(all, secrets.len() as u64, "{during:?} {outcomes:?} {size}");
                 let mut found = RoaringBitmap::new();
                 for since in [&[], &since[..], &since[..since.len() / 2]] {
-                    let of_these = store.secrets_seen_from(&moments, &scan.wanted, during.to, size, since);
+                    let of_these =
+                        store.secrets_seen_from(&moments, &scan.wanted, during.to, size, since, &mut || true);
                     let of_these = of_these.unwrap();
                     assert!(since.is_empty() || of_these == found, "{during:?} {outcomes:?} {size}");
                     found = of_these;
@@ -229,7 +267,9 @@ fn agrees(store: &Store) {
                     of(later.iter().filter_map(|event| event.secret).collect()),
                     "{during:?} {outcomes:?} {size}"
                 );
-                let found = store.identities_seen_with(&moments, &scan.wanted, during.to, size).unwrap();
+                let found = store
+                    .identities_seen_with(&moments, &scan.wanted, during.to, size, &mut || true)
+                    .unwrap();
                 assert_eq!(
                     of(found.iter().collect()),
                     of(later.iter().map(|event| event.identity).collect()),

@@ -197,7 +197,7 @@ fn groups_of_any_size_give_the_same_answers_and_check_clean() {
         }
         let run = Interval::new(at(0), at(960)).unwrap();
         let writes = Wanted::of([Privilege::Write].into_iter().collect(), &[Outcome::Success]);
-        found.push(store.seen(false, &writes, run, size).unwrap());
+        found.push(store.seen(false, &writes, run, size, &mut || true).unwrap());
         answers.push((size, found));
         drop(store);
         let report = check(&path, &mut |_, _| Ok(())).unwrap();
