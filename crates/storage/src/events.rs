@@ -146,8 +146,14 @@ impl<'a> Cursor<'a> {
             Axis::Identity(ordinal) => block.by_identity().of_key(ordinal),
             Axis::Secret(ordinal) => block.by_secret().of_key(ordinal),
         };
-        let before = |moment: i64| move |place: &u32| block.time(*place as usize) < moment;
-        let (start, end) = (places.partition_point(before(from)), places.partition_point(before(to)));
+        let is_before = |place: &u32, moment: i64| block.time(*place as usize) < moment;
+        // Most blocks lie in a stretch as a whole.
+        let before = |moment: i64| match (places.first(), places.last()) {
+            (Some(first), _) if !is_before(first, moment) => 0,
+            (_, Some(last)) if is_before(last, moment) => places.len(),
+            _ => places.partition_point(|place| is_before(place, moment)),
+        };
+        let (start, end) = (before(from), before(to));
         Self { block, places: Some(places), start, end: end.max(start), looked_at: 0, work }
     }
 
@@ -317,6 +323,8 @@ impl Store {
         to: Instant,
         size: u64,
     ) -> Result<Vec<Tally>, StorageError> {
+        /// Fewer are counted anew each time.
+        const MANY: usize = 64;
         let mut counts = vec![[0_u64; CLASSES]; steps.len()];
         let Some(first) = steps.first() else { return Ok(Vec::new()) };
         let wanted = Wanted([true; CLASSES]);
@@ -325,19 +333,35 @@ impl Store {
         for day in self.days(*first, to) {
             for block in self.blocks(day, &scan, size)? {
                 let mut cursor = Cursor::of(&block, &scan, &self.work);
-                cursor.looked_at = cursor.end - cursor.start;
                 let all_known = block.last_index() < size;
-                let (mut step, mut end) = (0, i64::MIN);
-                for at in cursor.start..cursor.end {
-                    let place = cursor.place(at);
-                    let time = block.time(place);
-                    if time >= end {
-                        step = steps.partition_point(|start| start.nanos() <= time).saturating_sub(1);
-                        end = steps.get(step + 1).map_or(i64::MAX, |next| next.nanos());
+                let mut rest = &cursor.places.unwrap_or_default()[cursor.start..cursor.end];
+                let is_whole = all_known && Some(rest.len()) == cursor.places.map(<[u32]>::len);
+                while let (Some(first), Some(last)) = (rest.first(), rest.last()) {
+                    let time = |place: &u32| block.time(*place as usize);
+                    let step = steps.partition_point(|start| start.nanos() <= time(first)).saturating_sub(1);
+                    let end = steps.get(step + 1).map_or(i64::MAX, |next| next.nanos());
+                    let counts = &mut counts[step];
+                    // Most steps are as long as what a block holds of a day, or longer.
+                    let is_one = time(last) < end;
+                    if is_one && is_whole && rest.len() >= MANY {
+                        let of_class = block.by_class(identity);
+                        cursor.looked_at += of_class.len();
+                        for each in of_class {
+                            counts[usize::from(each.class) % CLASSES] += u64::from(each.events);
+                        }
+                        if !of_class.is_empty() {
+                            break;
+                        }
                     }
-                    if all_known || block.index(place) < size {
-                        counts[step][usize::from(block.classes()[place]) % CLASSES] += 1;
+                    let here = if is_one { rest.len() } else { rest.partition_point(|at| time(at) < end) };
+                    let (here, later) = rest.split_at(here);
+                    cursor.looked_at += here.len();
+                    for place in here.iter().map(|place| *place as usize) {
+                        if all_known || block.index(place) < size {
+                            counts[usize::from(block.classes()[place]) % CLASSES] += 1;
+                        }
                     }
+                    rest = later;
                 }
             }
         }

@@ -11,7 +11,7 @@ mod segment;
 mod stated;
 mod terms;
 
-pub use block::{Block, BlockHead, Ends, Groups, MEMBERS, Member, NONE, Row, Use, Users, Uses, cut};
+pub use block::{Block, BlockHead, Ends, Groups, MEMBERS, Member, NONE, OfClass, Row, Use, Users, Uses, cut};
 pub use deaths::{Dead, Deaths};
 pub use dense::Dense;
 pub use edges::{EdgeList, End, Rectangle, STATEMENTS_MAX, some_value, values};

@@ -170,7 +170,13 @@ impl Uses {
         uses.retain(|each| identities.contains(&each.0));
         uses.sort_unstable();
         uses.dedup();
-        Self::of_sorted(&identities, &uses)
+        let mut start = 0;
+        let starts = identities.clone().chain([identities.end]).map(|identity| {
+            start += uses[start..].iter().take_while(|each| each.0 < identity).count();
+            start as u32
+        });
+        let starts = starts.collect();
+        Self { first: identities.start, starts, all: uses.iter().map(|each| each.1).collect() }
     }
 
     /// The same and more, of the same identities.
@@ -178,23 +184,22 @@ impl Uses {
     pub fn and(&self, more: Vec<(u32, Use)>) -> Self {
         let identities = self.first..self.first + (self.starts.len() as u32).saturating_sub(1);
         let more = Self::of(identities.clone(), more);
-        let mut uses = Vec::with_capacity(self.all.len() + more.all.len());
-        for identity in identities.clone() {
+        let mut starts = Vec::with_capacity(self.starts.len());
+        let mut all = Vec::with_capacity(self.all.len() + more.all.len());
+        for identity in identities {
+            starts.push(all.len() as u32);
             let (old, new) = (self.of_identity(identity), more.of_identity(identity));
-            let start = uses.len();
-            uses.extend(old.iter().chain(new).map(|by| (identity, *by)));
-            if !new.is_empty() {
-                uses[start..].sort_unstable();
+            if new.is_empty() {
+                all.extend_from_slice(old);
+            } else {
+                let mut both = [old, new].concat();
+                both.sort_unstable();
+                both.dedup();
+                all.extend(both);
             }
         }
-        uses.dedup();
-        Self::of_sorted(&identities, &uses)
-    }
-
-    fn of_sorted(identities: &Range<u32>, uses: &[(u32, Use)]) -> Self {
-        let start = |identity| uses.partition_point(|each| each.0 < identity) as u32;
-        let starts = identities.clone().chain([identities.end]).map(start).collect();
-        Self { first: identities.start, starts, all: uses.iter().map(|each| each.1).collect() }
+        starts.push(all.len() as u32);
+        Self { first: self.first, starts: starts.into(), all: all.into() }
     }
 
     /// Those of an identity, ascending.

@@ -65,6 +65,17 @@ pub struct Row {
     pub members: [u32; MEMBERS],
 }
 
+/// How many events of an identity are of a class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OfClass {
+    /// Ordinal.
+    pub identity: u32,
+    /// How many.
+    pub events: u32,
+    /// As in [`Row`].
+    pub class: u8,
+}
+
 /// Events in columns.
 #[derive(Debug, Default)]
 pub struct Block {
@@ -78,6 +89,7 @@ pub struct Block {
     last_index: u64,
     by_identity: OnceLock<Groups>,
     by_secret: OnceLock<Groups>,
+    by_class: OnceLock<Vec<OfClass>>,
 }
 
 impl Block {
@@ -144,8 +156,8 @@ impl Block {
     /// Bytes of memory, with the groups that it may come to have.
     pub fn weight(&self) -> u64 {
         let columns = [&self.identities].into_iter().chain(&self.members).map(Ordinals::bytes).sum::<usize>();
-        // A class and two groupings of a u32; and the keys of both.
-        let of_event = 1 + 2 * size_of::<u32>();
+        // A class, two groupings of a u32, and what is counted by class; and the keys of both groupings.
+        let of_event = 1 + 2 * size_of::<u32>() + 1;
         let secrets = &self.members[Member::Secret as usize];
         let keys = self.identities.distinct_max() + secrets.distinct_max();
         let lists = self.len() * of_event + keys * KEY_BYTES_MAX;
@@ -225,6 +237,36 @@ impl Block {
     /// Places by secret; those of one secret ascend.
     pub fn by_secret(&self) -> &Groups {
         self.by_secret.get_or_init(|| Groups::of(self.members[Member::Secret as usize].iter()))
+    }
+
+    /// The events of an identity counted by class; nothing where that would take more bytes than it has events here.
+    pub fn by_class(&self, identity: u32) -> &[OfClass] {
+        let all = self.by_class.get_or_init(|| self.count_classes());
+        let start = all.partition_point(|each| each.identity < identity);
+        let count = all[start..].iter().take_while(|each| each.identity == identity).count();
+        &all[start..start + count]
+    }
+
+    fn count_classes(&self) -> Vec<OfClass> {
+        let mut all = Vec::new();
+        let is_worth = |classes: usize, places: &[u32]| classes * size_of::<OfClass>() <= places.len();
+        for identity in self.by_identity().keys() {
+            let places = self.by_identity().of_key(*identity);
+            if !is_worth(1, places) {
+                continue;
+            }
+            let mut counts = [0_u32; u8::MAX as usize + 1];
+            for place in places {
+                counts[usize::from(self.classes[*place as usize])] += 1;
+            }
+            let counts = || (0..=u8::MAX).zip(counts).filter(|(_, events)| *events > 0);
+            if is_worth(counts().count(), places) {
+                let of_class = |(class, events)| OfClass { identity: *identity, events, class };
+                all.extend(counts().map(of_class));
+            }
+        }
+        all.shrink_to_fit();
+        all
     }
 
     /// What was used by the event at a place below [`Block::len`].

@@ -237,11 +237,44 @@ fn a_weight_is_no_less_than_what_groups_take() {
                 [&block.identities].into_iter().chain(&block.members).map(Ordinals::bytes).sum();
             let own =
                 block.times.bytes() + block.indexes.bytes() + block.classes.capacity() + size_of::<Block>();
-            let all = (groups + columns + own) as u64;
+            let by_class = identities_of(&block).map(|each| size_of_val(block.by_class(each))).sum::<usize>();
+            let all = (groups + columns + own + by_class) as u64;
             assert!(all <= weight, "{identities} by {step}, {count}: {all} bytes weigh {weight}");
             assert_eq!(weight, block.weight());
         }
     }
+}
+
+fn identities_of(block: &Block) -> impl Iterator<Item = u32> {
+    block.by_identity().keys().iter().copied()
+}
+
+#[test]
+fn what_is_counted_by_class_is_what_rows_say() {
+    let (mut counted, mut left) = (0, 0);
+    for (seed, identities) in [(1, 1), (2, 20), (3, 300)] {
+        let mut rows = draw(3_000, seed);
+        for (place, row) in (0..).zip(&mut rows) {
+            // The more identities, the fewer events each has.
+            row.identity = place * 7 % identities * 3;
+        }
+        let block = Block::of(rows.clone());
+        for identity in 0..identities * 3 + 2 {
+            let of_identity = || rows.iter().filter(|row| row.identity == identity);
+            let mut expected: Vec<OfClass> = Vec::new();
+            for class in 0..=u8::MAX {
+                let events = of_identity().filter(|row| row.class == class).count() as u32;
+                expected.extend((events > 0).then_some(OfClass { identity, events, class }));
+            }
+            if size_of_val(&*expected) > of_identity().count() {
+                expected.clear();
+                left += 1;
+            }
+            counted += usize::from(!expected.is_empty());
+            assert_eq!(block.by_class(identity), expected, "{seed}, {identity}");
+        }
+    }
+    assert!(counted >= 20 && left > 100, "{counted} {left}");
 }
 
 #[test]
