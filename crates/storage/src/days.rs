@@ -12,12 +12,8 @@ use crate::views::interval_of;
 
 /// Days that are summed up together: the first of them is a multiple of it.
 const TOGETHER: u32 = 8;
-/// What is beyond a sum may be so much of it, as a divisor, before it is made again.
-const BEYOND_MAX: u64 = 4;
-/// Days are being added to while so much of the ledger, as a divisor, is not behind the last record of them.
-const RECENT: u64 = 16;
-/// In how many steps sums of the same days become outdated.
-const STEPS: u64 = 16;
+/// What is beyond a sum may be so much of it, as a divisor, before it is added.
+const BEYOND_MAX: u64 = 32;
 
 /// What is made of all events of some days up to a ledger index. Of any K beyond that, it is a part.
 #[derive(Debug)]
@@ -114,7 +110,7 @@ impl Store {
     pub(crate) fn extent(&self, days: &Range<u32>) -> Extent {
         let directory = self.parts.directory();
         let parts = directory.range(days.clone()).flat_map(|(_, parts)| parts.iter());
-        Extent::of(parts.map(|part| (part.id.last, u64::from(part.events))), self.published())
+        Extent::of(parts.map(|part| (part.id.last, u64::from(part.events))))
     }
 }
 
@@ -123,13 +119,11 @@ pub(crate) struct Extent {
     /// Of each part, in order, the greatest ledger index, and the events of it and of all after it.
     from: Vec<(u64, u64)>,
     all: u64,
-    /// Records that there are.
-    size: u64,
 }
 
 impl Extent {
     /// Of the greatest ledger index and the events of each part, in any order.
-    fn of(parts: impl Iterator<Item = (u64, u64)>, size: u64) -> Self {
+    fn of(parts: impl Iterator<Item = (u64, u64)>) -> Self {
         let mut from: Vec<(u64, u64)> = parts.collect();
         from.sort_unstable();
         let mut all = 0;
@@ -137,7 +131,7 @@ impl Extent {
             all += *events;
             *events = all;
         }
-        Self { from, all, size }
+        Self { from, all }
     }
 
     /// The greatest ledger index of the events.
@@ -145,15 +139,10 @@ impl Extent {
         self.from.last().map(|part| part.0)
     }
 
-    /// So much is not in a sum that it had better be made again. While more comes it would have to be made again and again.
-    /// Of sums of the same days with other numbers, not all are outdated at once: no question has to make all of them.
-    pub(crate) fn is_outdated<T>(&self, sum: &Sum<T>, number: u32) -> bool {
-        // From once the least that there must be to twice as much.
-        let more = |least: u64| least + least / STEPS * (u64::from(number) % STEPS);
+    /// So much is not in a sum that it had better be added.
+    pub(crate) fn is_outdated<T>(&self, sum: &Sum<T>) -> bool {
         let in_it = self.from.partition_point(|part| sum.last.is_some_and(|last| part.0 <= last));
-        let beyond = self.from.get(in_it).map_or(0, |part| part.1);
-        let is_recent = self.last().is_some_and(|last| self.size - more(self.size / RECENT) <= last);
-        beyond > more(self.all / BEYOND_MAX) && !is_recent
+        self.from.get(in_it).is_some_and(|part| part.1 > self.all / BEYOND_MAX)
     }
 }
 
@@ -206,29 +195,27 @@ mod tests {
     #[test]
     fn a_sum_is_outdated_by_what_all_parts_have_beyond_it() {
         let (mut outdated, mut kept) = (0, 0);
-        for (size, parts) in [
-            (0, vec![]),
-            (9_000, vec![(8_999, 500)]),
-            (9_000, vec![(300, 100), (70, 40), (250, 5), (300, 30)]),
-            (9_000, vec![(8_100, 900), (40, 1_000)]),
-            (9_000, (0..40).map(|part| (part * 37 % 40 * 100, part)).collect()),
+        for parts in [
+            vec![],
+            vec![(8_999, 500)],
+            vec![(300, 1_000), (70, 400), (250, 50), (300, 300)],
+            vec![(8_100, 9_000), (40, 100_000)],
+            vec![(8_100, 1_000), (40, 31_000)],
+            vec![(8_100, 1_001), (40, 31_000)],
+            (0..40).map(|part| (part * 37 % 40 * 100, part)).collect(),
+            (0..40).map(|part| (part, 9_000 >> (part / 4))).collect(),
         ] {
-            let extent = Extent::of(parts.iter().copied(), size);
+            let extent = Extent::of(parts.iter().copied());
             let newest = parts.iter().map(|part| part.0).max();
             assert_eq!(extent.last(), newest);
-            for last in [None, Some(0), Some(69), Some(70), Some(299), Some(300), Some(2_000), newest] {
-                for number in 0..40 {
-                    let more = |least: u64| least + least / STEPS * u64::from(number % 16);
-                    let events = |is_so: &dyn Fn(u64) -> bool| {
-                        parts.iter().filter(|part| is_so(part.0)).map(|part| part.1).sum::<u64>()
-                    };
-                    let beyond = events(&|part| last.is_none_or(|last| last < part));
-                    let is_recent = newest.is_some_and(|newest| newest >= size - more(size / RECENT));
-                    let wanted = beyond > more(events(&|_| true) / BEYOND_MAX) && !is_recent;
-                    let sum = Sum { last, of: () };
-                    assert_eq!(extent.is_outdated(&sum, number), wanted, "{parts:?} {last:?} {number}");
-                    *if wanted { &mut outdated } else { &mut kept } += 1;
-                }
+            for last in (0..4_000).step_by(23).map(Some).chain([None, Some(70), Some(300), newest]) {
+                let events = |is_so: &dyn Fn(u64) -> bool| {
+                    parts.iter().filter(|part| is_so(part.0)).map(|part| part.1).sum::<u64>()
+                };
+                let beyond = events(&|part| last.is_none_or(|last| last < part));
+                let wanted = beyond > events(&|_| true) / 32;
+                assert_eq!(extent.is_outdated(&Sum { last, of: () }), wanted, "{parts:?} {last:?}");
+                *if wanted { &mut outdated } else { &mut kept } += 1;
             }
         }
         assert!(outdated > 100 && kept > 100, "{outdated} {kept}");

@@ -124,14 +124,22 @@ impl Store {
             return Ok(None);
         }
         let key = (self.parts.opening(), days.start);
-        let kept = self.parts.caches().joined.get(&key);
-        if let Some(sum) = kept.filter(|sum| sum.last >= last || !self.extent(days).is_outdated(sum, 0)) {
-            return Ok(Some(sum));
+        let before = self.parts.caches().joined.get(&key);
+        let is_kept = |sum: &&Joined| sum.last >= last || !self.extent(days).is_outdated(sum);
+        if let Some(sum) = before.as_ref().filter(is_kept) {
+            return Ok(Some(Arc::clone(sum)));
         }
-        let sum = self.sum_up(days, |part, head: &mut BlockHead| {
+        let mut sum = self.sum_up(days, |part, head: &mut BlockHead| {
+            // What was summed up stays so.
+            if before.as_ref().is_some_and(|before| !before.lacks(part)) {
+                return Ok(true);
+            }
             let own = self.parts.head(&self.db, part.id)?;
             Ok(own.map(|own| head.join(&own)).is_some())
         })?;
+        if let Some(before) = before {
+            sum.of.join(&before.of);
+        }
         let sum = Arc::new(sum);
         self.parts.caches().joined.insert(key, Arc::clone(&sum));
         Ok(Some(sum))

@@ -4,7 +4,7 @@ use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use asof_model::{Instant, Interval, Outcome, Privilege};
-use asof_temporal::{Use, Uses};
+use asof_temporal::{NONE, Use, Uses};
 use quick_cache::Weighter;
 use roaring::RoaringBitmap;
 
@@ -29,13 +29,18 @@ pub struct UsedWith {
 }
 
 /// What was visited last of an identity, by a hash: most of what is used is used every day.
-const RECENT: usize = 32;
+type Recent = [Use; 32];
+
+/// No use: there is no such class.
+const NO_USE: Use = Use { class: u8::MAX, resource: NONE, action: NONE };
+
+/// To so many sums a question adds what came since: it has what is beyond the others read instead, and the next one adds to those.
+const ADDED_MAX: usize = 16;
 
 /// An identity whose uses are still wanted.
 struct Open {
     place: usize,
     identity: u32,
-    recent: [Option<Use>; RECENT],
     /// Of the days that are visited, what was recorded up to here has been told.
     told: Option<u64>,
     /// Nothing more is wanted of it.
@@ -64,11 +69,14 @@ impl Weighter<UsedKey, Used> for UsedBytes {
 struct Walk<'a> {
     /// By identity.
     open: Vec<Open>,
+    /// By place.
+    recent: Vec<Recent>,
     wanted: &'a Wanted,
     during: Interval,
     size: u64,
     visit: &'a mut dyn FnMut(usize, UsedWith) -> ControlFlow<()>,
     looked_at: usize,
+    added: usize,
 }
 
 impl Walk<'_> {
@@ -76,21 +84,18 @@ impl Walk<'_> {
     fn tell(&mut self, at: usize, by: Use) -> Result<(), StorageError> {
         self.looked_at += 1;
         let Some(open) = self.open.get_mut(at) else { return Ok(()) };
-        if !open.closed && self.wanted.has(by.class) && open.is_new(by) {
+        if !open.closed && self.wanted.has(by.class) && is_new(&mut self.recent[open.place], by) {
             open.closed = (self.visit)(open.place, used_with(by)?).is_break();
         }
         Ok(())
     }
 }
 
-impl Open {
-    /// It is not among the ones that were visited last, and is now.
-    fn is_new(&mut self, each: Use) -> bool {
-        let hash = (each.resource ^ each.action.rotate_left(16) ^ u32::from(each.class) << 8)
-            .wrapping_mul(0x9E37_79B9);
-        let recent = &mut self.recent[(hash >> 27) as usize % RECENT];
-        recent.replace(each) != Some(each)
-    }
+/// It is not among the ones that were visited last, and is now.
+fn is_new(recent: &mut Recent, each: Use) -> bool {
+    let hash =
+        (each.resource ^ each.action.rotate_left(16) ^ u32::from(each.class) << 8).wrapping_mul(0x9E37_79B9);
+    std::mem::replace(&mut recent[(hash >> 27) as usize], each) != each
 }
 
 impl Store {
@@ -106,16 +111,12 @@ impl Store {
         go_on: &mut dyn FnMut() -> bool,
         visit: &mut dyn FnMut(usize, UsedWith) -> ControlFlow<()>,
     ) -> Result<(), StorageError> {
-        let open = |(place, identity): (usize, &u32)| Open {
-            place,
-            identity: *identity,
-            recent: [None; RECENT],
-            told: None,
-            closed: false,
-        };
+        let open =
+            |(place, identity): (usize, &u32)| Open { place, identity: *identity, told: None, closed: false };
         let mut open: Vec<Open> = identities.iter().enumerate().map(open).collect();
         open.sort_unstable_by_key(|each| each.identity);
-        let mut walk = Walk { open, wanted, during, size, visit, looked_at: 0 };
+        let recent = vec![[NO_USE; 32]; identities.len()];
+        let mut walk = Walk { open, recent, wanted, during, size, visit, looked_at: 0, added: 0 };
         // The latest first: what is in use is likeliest found there.
         for stretch in self.stretches(during).into_iter().rev() {
             let go_on = match stretch {
@@ -152,7 +153,7 @@ impl Store {
             }
             let group = first.identity / TOGETHER;
             let end = walk.open.partition_point(|each| each.identity / TOGETHER <= group);
-            let used = self.used(days, group, &extent)?;
+            let used = self.used(days, group, &extent, &mut walk.added)?;
             let is_known = used.is_known(walk.size);
             for at in start..end {
                 walk.open[at].told = if is_known { used.last } else { None };
@@ -172,14 +173,22 @@ impl Store {
         Ok(true)
     }
 
-    /// What a group of identities used on whole days, on which there is so much.
-    fn used(&self, days: &Range<u32>, group: u32, extent: &Extent) -> Result<Used, StorageError> {
+    /// What a group of identities used on whole days, on which there is so much, as kept after so many were added to.
+    fn used(
+        &self,
+        days: &Range<u32>,
+        group: u32,
+        extent: &Extent,
+        added: &mut usize,
+    ) -> Result<Used, StorageError> {
         let key = (self.parts.opening(), days.clone(), group);
         let before = self.parts.caches().used.get(&key);
-        let is_kept = |used: &&Used| used.last >= extent.last() || !extent.is_outdated(used, group);
+        let is_kept =
+            |used: &&Used| used.last >= extent.last() || *added >= ADDED_MAX || !extent.is_outdated(used);
         if let Some(used) = before.as_ref().filter(is_kept) {
             return Ok(Arc::clone(used));
         }
+        *added += usize::from(before.is_some());
         let first = group * TOGETHER;
         let identities = first..first.saturating_add(TOGETHER);
         let Sum { last, of } = self.sum_up(days, |part, uses: &mut Vec<(u32, Use)>| {
