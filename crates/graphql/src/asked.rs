@@ -102,7 +102,8 @@ impl Moment {
     }
 
     pub(crate) fn id(&self, node: query::Node) -> Result<String, Failure> {
-        Ok(self.known.reader().id(node)?.to_string())
+        // Copied in one go, where `to_string` would write it piece by piece.
+        Ok(String::from(&*self.known.reader().id(node)?))
     }
 }
 
