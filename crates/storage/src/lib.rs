@@ -34,7 +34,7 @@ mod work;
 
 pub use chosen::Choice;
 pub use error::StorageError;
-pub use events::{EventScan, StoredEvent, Wanted};
+pub use events::{EventScan, StoredEvent, Tally, Wanted};
 pub use keys::{Axis, NodeKey, Space, TimelineKey};
 pub use ledger::Header;
 pub use maintenance::{CheckReport, Progress, check, reindex};

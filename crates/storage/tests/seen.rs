@@ -10,7 +10,7 @@ use asof_model::{
     Batch, Instant, Interval, NodeKind, NodeRef, NodeValue, Observation, Op, Outcome, Privilege,
     PrivilegeSet, Subject, Value,
 };
-use asof_storage::{Axis, EventScan, Memory, Pieces, Prepared, Store, StoredEvent, UsedWith, Wanted};
+use asof_storage::{Axis, EventScan, Memory, Pieces, Prepared, Store, StoredEvent, Tally, UsedWith, Wanted};
 use roaring::RoaringBitmap;
 
 use common::fact;
@@ -234,6 +234,9 @@ fn agrees(store: &Store) {
                 assert_eq!(seen(false), identities, "{during:?} {privileges:?} {outcomes:?} {size}");
                 assert_eq!(seen(true), secrets, "{during:?} {privileges:?} {outcomes:?} {size}");
                 uses_agree(store, &scan, size, &events);
+                if *privileges == all && *outcomes == Outcome::ALL {
+                    tallies_agree(store, *during, size, &events);
+                }
                 // Of each secret from another moment on.
                 let moments: Vec<(u32, Instant)> =
                     secrets.iter().map(|secret| (*secret, ends[*secret as usize % ends.len()])).collect();
@@ -276,6 +279,23 @@ fn agrees(store: &Store) {
                     "{during:?} {outcomes:?} {size}"
                 );
             }
+        }
+    }
+}
+
+/// An identity's events by step and class are those that there are, where a step holds all of a page and where it cuts one.
+fn tallies_agree(store: &Store, during: Interval, size: u64, events: &[StoredEvent]) {
+    for hours in [5, 24, 1_000] {
+        let steps = (0..).map(|step: i64| Instant::from_nanos(during.from.nanos() + step * hours * HOUR));
+        let steps: Vec<Instant> = steps.take_while(|start| *start < during.to).collect();
+        for identity in [0, 3] {
+            let mut expected = vec![Tally::new(); steps.len()];
+            for event in events.iter().filter(|event| event.identity == identity) {
+                let step = steps.partition_point(|start| *start <= event.time) - 1;
+                *expected[step].entry((event.privilege, event.outcome)).or_default() += 1;
+            }
+            let found = store.tally(identity, &steps, during.to, size).unwrap();
+            assert_eq!(found, expected, "{identity} every {hours} h, {during:?} {size}");
         }
     }
 }
