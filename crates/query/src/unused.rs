@@ -67,9 +67,6 @@ enum On {
 /// Whose unused pairs, at which T, of which privileges, in which window.
 pub(crate) type UnusedKey = (u32, Instant, PrivilegeSet, Interval);
 
-/// So many pairs are few.
-const FEW: usize = 32;
-
 /// Uses that were looked at; their order is never seen.
 type Tried = HashSet<Use, FixedState>;
 
@@ -215,12 +212,7 @@ impl Known {
         }
         let holders: Vec<usize> = (0..open.len()).filter(|place| !open[*place].is_empty()).collect();
         let ordinals: Vec<u32> = holders.iter().map(|place| identities[*place]).collect();
-        // To look at a few pairs takes less than to know which uses were looked at.
-        let is_quick = |place: &usize| {
-            open[*place].len() <= FEW && open[*place].iter().all(|pair| matches!(pair.on, On::One(_)))
-        };
-        let mut tried: Vec<Option<Tried>> =
-            holders.iter().map(|place| (!is_quick(place)).then(Tried::default)).collect();
+        let mut tried = vec![Tried::default(); ordinals.len()];
         let mut failed = None;
         self.reader().uses(&ordinals, uses_of(asked), window, &mut |number, by| {
             let (Some(tried), Some(own)) =
@@ -228,7 +220,7 @@ impl Known {
             else {
                 return ControlFlow::Break(());
             };
-            if tried.as_mut().is_none_or(|tried| tried.insert(by))
+            if tried.insert(by)
                 && let Err(error) = self.take_used(own, by, &mut drop)
             {
                 failed = Some(error);
