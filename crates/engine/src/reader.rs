@@ -8,13 +8,13 @@ use asof_model::{
     Statement, Timeline,
 };
 use asof_query::{
-    Candidates, Classes, Direction, Edge, Entitlements, Event, EventAxis, EventRange, Key, Node, QueryError,
-    Reader, Recorded, Role, SourceDimension, Tally, Text, Use,
+    Candidates, Classes, DeadUse, Direction, Edge, Entitlements, Event, EventAxis, EventRange, Key, Node,
+    QueryError, Reader, Recorded, Role, SourceDimension, Tally, Text, Use,
 };
 use asof_storage::{
     Axis, EventScan, Members, NodeKey, Space, StorageError, Store, StoredEvent, TimelineKey, UsedWith, Wanted,
 };
-use asof_temporal::{Deaths, EdgeList, Member, Stated, Terms};
+use asof_temporal::{EdgeList, Member, Stated, Terms};
 use roaring::RoaringBitmap;
 
 use crate::gate::Cancel;
@@ -166,10 +166,6 @@ impl Reader for StoreReader {
 
     fn keeps(&self) -> bool {
         true
-    }
-
-    fn deaths(&self, block: u32) -> Result<Option<Arc<Deaths>>, QueryError> {
-        self.store.deaths(block).map(Some).map_err(failed)
     }
 
     fn stated_since(&self, kind: NodeKind, block: u32) -> Result<Option<Arc<Stated>>, QueryError> {
@@ -340,34 +336,16 @@ impl Reader for StoreReader {
         self.store.mortal().map(Some).map_err(failed)
     }
 
-    fn secrets_used_since(
+    fn dead_uses(
         &self,
-        classes: Classes<'_>,
         during: Interval,
-    ) -> Result<Option<Vec<(Instant, RoaringBitmap)>>, QueryError> {
-        let wanted = wanted(classes);
-        self.whole(|go_on| self.store.secrets_seen_since(&wanted, during, self.size, go_on)).map(Some)
-    }
-
-    fn secrets_used_from(
-        &self,
-        from: &[(u32, Instant)],
-        classes: Classes<'_>,
-        to: Instant,
-        since: &[(Instant, RoaringBitmap)],
+        visit: &mut dyn FnMut(&DeadUse),
     ) -> Result<Option<RoaringBitmap>, QueryError> {
-        let wanted = wanted(classes);
-        self.whole(|go_on| self.store.secrets_seen_from(from, &wanted, to, self.size, since, go_on)).map(Some)
-    }
-
-    fn identities_using(
-        &self,
-        from: &[(u32, Instant)],
-        classes: Classes<'_>,
-        to: Instant,
-    ) -> Result<Option<RoaringBitmap>, QueryError> {
-        let wanted = wanted(classes);
-        self.whole(|go_on| self.store.identities_seen_with(from, &wanted, to, self.size, go_on)).map(Some)
+        let mut visit = |used: &asof_storage::DeadUse| {
+            let asof_storage::DeadUse { time, dies, secret, identity, .. } = *used;
+            visit(&DeadUse { time, dies, secret, identity });
+        };
+        self.whole(|go_on| self.store.dead_uses(during, self.size, go_on, &mut visit)).map(Some)
     }
 
     fn newly_seen(

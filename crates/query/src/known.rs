@@ -4,7 +4,7 @@ use std::hash::Hash;
 use std::sync::{Arc, OnceLock};
 
 use asof_model::{EdgeKind, Instant, Interval, NodeKind, PrivilegeSet, State, Timeline, Value};
-use asof_temporal::{Deaths, EdgeList, End, Rectangle, Stated};
+use asof_temporal::{EdgeList, End, Rectangle, Stated};
 use roaring::RoaringBitmap;
 
 use crate::limits::{ENTRIES_MAX, KEPT_MAX, Tuning, within};
@@ -70,8 +70,6 @@ pub struct Known {
     pub(crate) dead: Memo<(u32, bool), bool>,
     pub(crate) unused: Cache<UnusedKey, Arc<[Pair]>>,
     pub(crate) stated: Cache<(NodeKind, u32), Option<Arc<Stated>>>,
-    pub(crate) deaths: Cache<u32, Option<Arc<Deaths>>>,
-    pub(crate) succeeded: Cache<Interval, Option<crate::stated::UsedSince>>,
     direct: Cache<(PrivilegeSet, Interval), Arc<Candidates>>,
 }
 
@@ -99,8 +97,6 @@ impl Known {
             dead: Memo::new(KEPT_MAX),
             unused: Cache::new(KEPT_MAX),
             stated: Cache::new(KEPT_MAX),
-            deaths: Cache::new(KEPT_MAX),
-            succeeded: Cache::new(KEPT_MAX),
             direct: Cache::new(KEPT_MAX),
         }
     }

@@ -8,7 +8,7 @@ use asof_model::{
     EdgeKind, Instant, Interval, NodeKind, Observation, Outcome, Privilege, PrivilegeSet, Said, Statement,
     Timeline,
 };
-use asof_temporal::{Deaths, EdgeList, End, Stated, Terms};
+use asof_temporal::{EdgeList, End, Stated, Terms};
 use roaring::RoaringBitmap;
 
 use crate::QueryError;
@@ -132,6 +132,19 @@ pub struct Use {
     pub action: Option<Text>,
 }
 
+/// A SUCCESS observation with a secret that is dead by then for good, and never was before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeadUse {
+    /// When.
+    pub time: Instant,
+    /// From when on the secret is dead.
+    pub dies: Instant,
+    /// Ordinal of the secret.
+    pub secret: u32,
+    /// Ordinal of the identity.
+    pub identity: u32,
+}
+
 /// As what a node is seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -242,13 +255,6 @@ pub trait Reader: Send + Sync {
         said: &[Said<'_>],
     ) -> Result<Option<Vec<u32>>, QueryError> {
         let _ = (kind, block, said);
-        Ok(None)
-    }
-
-    /// For each of [`asof_temporal::BLOCK_NODES`] secrets: from when on it is dead for good, while before it never is, and the index of the last
-    /// record on it. `None`: nothing is kept that would tell.
-    fn deaths(&self, block: u32) -> Result<Option<Arc<Deaths>>, QueryError> {
-        let _ = block;
         Ok(None)
     }
 
@@ -414,39 +420,14 @@ pub trait Reader: Send + Sync {
         Ok(None)
     }
 
-    /// The same from some moments of the interval on, the latest first, each time to its end. The last tells of all; where there
-    /// are no observations there are none.
-    fn secrets_used_since(
+    /// Visits the uses of dead secrets in the interval, in no order; gives secrets that may have others there: of these only
+    /// timelines tell, and what was visited of them means nothing. `None`: nothing is kept that would tell.
+    fn dead_uses(
         &self,
-        classes: Classes<'_>,
         during: Interval,
-    ) -> Result<Option<Vec<(Instant, RoaringBitmap)>>, QueryError> {
-        let _ = (classes, during);
-        Ok(None)
-    }
-
-    /// Of these secrets, each with a moment, those with such an observation from that moment on and before `to`; `None`:
-    /// nothing is kept that would tell. `since` is what [`Reader::secrets_used_since`] said of the same classes and end.
-    fn secrets_used_from(
-        &self,
-        from: &[(u32, Instant)],
-        classes: Classes<'_>,
-        to: Instant,
-        since: &[(Instant, RoaringBitmap)],
+        visit: &mut dyn FnMut(&DeadUse),
     ) -> Result<Option<RoaringBitmap>, QueryError> {
-        let _ = (from, classes, to, since);
-        Ok(None)
-    }
-
-    /// Identities of such observations with these secrets, each from its moment on and before `to`; `None`: nothing is kept
-    /// that would tell.
-    fn identities_using(
-        &self,
-        from: &[(u32, Instant)],
-        classes: Classes<'_>,
-        to: Instant,
-    ) -> Result<Option<RoaringBitmap>, QueryError> {
-        let _ = (from, classes, to);
+        let _ = (during, visit);
         Ok(None)
     }
 

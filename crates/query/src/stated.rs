@@ -1,28 +1,12 @@
-//! What is kept of many nodes at once: since when they exist, and from when on secrets are dead.
+//! What is kept of many nodes at once: since when they exist.
 
 use std::sync::Arc;
 
-use asof_model::{Duration, Instant, Interval, NodeKind};
+use asof_model::{Instant, NodeKind};
 use asof_temporal::{BLOCK_NODES, Dense, Standing, Stated};
 use roaring::RoaringBitmap;
 
 use crate::{Candidates, Known, QueryError};
-
-/// Secrets by when they die.
-#[derive(Debug, Default)]
-pub(crate) struct Dying {
-    /// Dead before a window begins, and all through it.
-    pub before: RoaringBitmap,
-    /// Each with the moment in the window from which on it is dead.
-    pub within: Vec<(u32, Instant)>,
-    /// Those of which only a closer look tells.
-    pub open: RoaringBitmap,
-}
-
-/// From when on a use of a secret that died at some moment counts: what never was alive has no grace.
-pub(crate) fn counts_from(dies: Instant, grace: Duration) -> Instant {
-    if dies == Instant::BEGINNING { dies } else { dies.plus(grace) }
-}
 
 /// The blocks that a set has some of, in order.
 fn blocks_of(set: &RoaringBitmap) -> impl Iterator<Item = u32> {
@@ -98,56 +82,4 @@ impl Known {
     pub(crate) fn stated_block(&self, kind: NodeKind, block: u32) -> Result<Option<Arc<Stated>>, QueryError> {
         self.stated.get((kind, block), |_| 0, || self.reader().stated_since(kind, block))
     }
-
-    /// Which secrets of a scope die, as what is kept of their blocks tells.
-    pub(crate) fn dying(
-        &self,
-        scope: &RoaringBitmap,
-        window: Interval,
-        grace: Duration,
-    ) -> Result<Dying, QueryError> {
-        let counts = |dies: Instant| counts_from(dies, grace);
-        let (mut before, mut within, mut open) = (Dense::default(), Vec::new(), RoaringBitmap::new());
-        for number in blocks_of(scope) {
-            let start = number * BLOCK_NODES;
-            let ordinals = start..=start + (BLOCK_NODES - 1);
-            self.reader().check()?;
-            let deaths = self.deaths.get(number, |_| 0, || self.reader().deaths(number))?;
-            let Some(deaths) = deaths else {
-                open.extend(scope.range(ordinals));
-                continue;
-            };
-            let is_long = |dies: Instant| counts(dies) <= window.from;
-            let Some(dead) = deaths.before(window.to, self.size(), is_long) else {
-                for secret in scope.range(ordinals) {
-                    match deaths.of_place(secret % BLOCK_NODES, self.size()) {
-                        None => drop(open.insert(secret)),
-                        Some(dies) if counts(dies) <= window.from => drop(before.insert(secret)),
-                        Some(dies) if dies < window.to => within.push((secret, counts(dies))),
-                        Some(_) => {}
-                    }
-                }
-                continue;
-            };
-            before.add(start, &dead.long);
-            within.extend(dead.later.map(|(dies, place)| (start + place, counts(dies))));
-            open.extend(dead.complex.iter().map(|place| start + place));
-        }
-        let wanted = Dense::of(scope);
-        within.retain(|each| wanted.contains(each.0));
-        Ok(Dying { before: before.among(scope), within, open: open & scope })
-    }
-
-    /// Secrets with a SUCCESS observation from some moments of the interval on, as [`crate::Reader::secrets_used_since`] says it,
-    /// where what is kept tells.
-    pub(crate) fn secrets_in_use(&self, during: Interval) -> Result<Option<UsedSince>, QueryError> {
-        let of_each = |(_, used): &(Instant, RoaringBitmap)| used.len() as usize / 64;
-        let weight = |used: &Option<UsedSince>| used.iter().flat_map(|used| &**used).map(of_each).sum();
-        self.succeeded.get(during, weight, || {
-            Ok(self.reader().secrets_used_since(crate::used::successes(), during)?.map(Arc::new))
-        })
-    }
 }
-
-/// Who was used from some moments on, the latest first.
-pub(crate) type UsedSince = Arc<Vec<(Instant, RoaringBitmap)>>;

@@ -5,14 +5,13 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use asof_model::{Duration, Instant, Interval, NodeKind, Outcome, Privilege, PrivilegeSet};
+use asof_temporal::Dense;
 use roaring::RoaringBitmap;
 
 use crate::limits::CHECK_EVERY;
 use crate::memo::Map;
 use crate::plan::{Leaf, all_may, one_by_one};
 use crate::seen::SeenTest;
-use crate::span::whole;
-use crate::stated::{Dying, counts_from};
 use crate::watch::{Watch, Watched};
 use crate::{
     Candidates, Classes, DeadSecretWhere, Event, Known, NewSourceWhere, Node, QueryError, Role, Source,
@@ -292,67 +291,50 @@ impl Watch for UsedDead {
     ) -> Result<Option<RoaringBitmap>, QueryError> {
         // Of nearly all secrets it is asked who descends from whom: one pass over events is less.
         let of_identities = role == Role::Identity;
-        if self.window.to == Instant::FOREVER || (of_identities && self.survivors) {
+        if of_identities && self.survivors {
             return Ok(None);
         }
-        let Some(since) = known.secrets_in_use(self.window)? else { return Ok(None) };
-        let Some((_, used)) = since.last() else { return Ok(Some(RoaringBitmap::new())) };
-        let mut used = if of_identities { used.clone() } else { scope & used };
-        if !self.survivors
-            && let Some(mortal) = known.reader().mortal()?
-        {
-            used &= &*mortal;
+        let mut found = Dense::EMPTY;
+        let open = known.reader().dead_uses(self.window, &mut |used| {
+            if counts_from(used.dies, self.grace) <= used.time {
+                found.insert(if of_identities { used.identity } else { used.secret });
+            }
+        })?;
+        let Some(mut open) = open else { return Ok(None) };
+        let mut found = found.set();
+        if self.survivors || !open.is_empty() {
+            let Some(used) = known.reader().secrets_used(self.classes(), self.window)? else {
+                return Ok(None);
+            };
+            open = if self.survivors { used } else { open & used };
         }
-        let last = Instant::from_nanos(self.window.to.nanos().saturating_sub(1));
-        // Those that are dead at the end have been so from some moment on; of others only a closer look tells.
-        let Dying { before, mut within, open: unknown } = if self.survivors {
-            Dying { open: used, ..Dying::default() }
-        } else {
-            known.dying(&used, self.window, self.grace)?
-        };
-        let mut open = RoaringBitmap::new();
-        for ordinal in unknown {
+        if !of_identities {
+            open = (open & scope) - &found;
+        }
+        let mut dead = RoaringBitmap::new();
+        for secret in open {
             known.reader().check()?;
             let is_dead =
-                |at: Instant, span: &mut Interval| known.dead_or_survivor(ordinal, self.survivors, at, span);
-            let mut alive_to = self.window.to;
-            if is_dead(last, &mut whole())? {
-                let since = known.since(last, is_dead)?;
-                within.push((ordinal, counts_from(since, self.grace).max(self.window.from)));
-                alive_to = since;
-            }
-            if let Some(before) = Interval::new(self.window.from, alive_to)
-                && known.at_some_moment(before, true, is_dead)?
-            {
-                open.insert(ordinal);
+                |at: Instant, span: &mut Interval| known.dead_or_survivor(secret, self.survivors, at, span);
+            if known.at_some_moment(self.window, true, is_dead)? {
+                dead.insert(secret);
             }
         }
-        if of_identities {
-            let all_along = before.iter().map(|secret| (secret, self.window.from));
-            let from: Vec<(u32, Instant)> = all_along.chain(within).collect();
-            let found = known.reader().identities_using(&from, self.classes(), self.window.to)?;
-            let Some(mut found) = found else { return Ok(None) };
-            for secret in open {
-                let axis = Role::Secret.axis(secret);
-                known.scan_of(axis, self.window, false, self.classes(), |event| {
-                    if self.feed(known, event, &mut ())? {
-                        found.insert(event.identity);
-                    }
-                    Ok(ControlFlow::Continue(()))
-                })?;
-            }
+        if !of_identities {
+            found |= one_by_one(known, &dead, |ordinal| {
+                Watched { watch: Self { ..*self }, role }.matches(known, ordinal)
+            })?;
             return Ok(Some(found));
         }
-        // Of those that were dead all along, any use counts.
-        let mut found = before;
-        found.extend(within.extract_if(.., |each| each.1 == self.window.from).map(|each| each.0));
-        let later = known.reader().secrets_used_from(&within, self.classes(), self.window.to, &since)?;
-        let Some(later) = later else { return Ok(None) };
-        found |= later;
-        open -= &found;
-        found |= one_by_one(known, &open, |ordinal| {
-            Watched { watch: Self { ..*self }, role }.matches(known, ordinal)
-        })?;
+        for secret in dead {
+            let axis = Role::Secret.axis(secret);
+            known.scan_of(axis, self.window, false, self.classes(), |event| {
+                if self.feed(known, event, &mut ())? {
+                    found.insert(event.identity);
+                }
+                Ok(ControlFlow::Continue(()))
+            })?;
+        }
         Ok(Some(found))
     }
 
@@ -451,6 +433,11 @@ impl Watch for NewSources {
 fn succeeded(known: &Known, privileges: PrivilegeSet, window: Interval) -> Result<Candidates, QueryError> {
     let users = known.reader().users(privileges, &[Outcome::Success], window)?;
     Ok(Candidates { sure: RoaringBitmap::new(), maybe: users.sure | users.maybe })
+}
+
+/// From when on a use of a secret that died at some moment counts: what never was alive has no grace.
+fn counts_from(dies: Instant, grace: Duration) -> Instant {
+    if dies == Instant::BEGINNING { dies } else { dies.plus(grace) }
 }
 
 pub(crate) fn successes() -> Classes<'static> {

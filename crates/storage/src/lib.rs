@@ -7,6 +7,7 @@ mod chosen;
 mod codec;
 mod days;
 mod db;
+mod dead;
 mod error;
 mod events;
 mod firsts;
@@ -33,6 +34,7 @@ mod views;
 mod work;
 
 pub use chosen::Choice;
+pub use dead::DeadUse;
 pub use error::StorageError;
 pub use events::{EventScan, StoredEvent, Tally, Wanted};
 pub use keys::{Axis, NodeKey, Space, TimelineKey};

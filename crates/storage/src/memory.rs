@@ -26,6 +26,8 @@ mod hundredths {
     pub(super) const USED: u64 = 6;
     /// Which events of a part a test chose.
     pub(super) const CHOSEN: u64 = 2;
+    /// Uses of dead secrets.
+    pub(super) const DEAD: u64 = 1;
     /// Ordinals by id, for writers.
     pub(super) const NAMES: u64 = 3;
     /// First appearances.
@@ -72,6 +74,7 @@ impl Memory {
                 share(hundredths::USERS),
                 share(hundredths::HEADS),
                 share(hundredths::CHOSEN),
+                share(hundredths::DEAD),
                 share(hundredths::USED),
             ),
             names: Names::new(share(hundredths::NAMES)),

@@ -16,9 +16,10 @@ use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 use crate::chosen::{Chosen, ChosenBytes, ChosenKey};
 use crate::codec::{Decoder, Encoder};
 use crate::db::{Db, Family, Pending};
+use crate::dead::{DeadBytes, DeadKey, DeadUses};
 use crate::error::{StorageError, corrupt};
 use crate::keys;
-use crate::seen::{Joined, JoinedBytes, JoinedKey};
+use crate::seen::{EndsBytes, Joined, JoinedBytes, JoinedKey};
 use crate::uses::{Used, UsedBytes, UsedKey};
 use crate::views::{day_of, head_class, secret_class};
 
@@ -143,15 +144,6 @@ impl Weighter<OwnId, Arc<BlockHead>> for HeadBytes {
     }
 }
 
-#[derive(Clone)]
-pub(crate) struct EndsBytes;
-
-impl Weighter<(OwnId, bool), Arc<Ends>> for EndsBytes {
-    fn weight(&self, _: &(OwnId, bool), ends: &Arc<Ends>) -> u64 {
-        ends.weight()
-    }
-}
-
 /// Parts of all stores of a process, decoded, bounded in bytes.
 #[derive(Clone)]
 pub(crate) struct Caches {
@@ -162,12 +154,13 @@ pub(crate) struct Caches {
     heads: Arc<Cache<OwnId, Arc<BlockHead>, HeadBytes>>,
     pub joined: Arc<Cache<JoinedKey, Joined, JoinedBytes>>,
     pub chosen: Arc<Cache<ChosenKey, Chosen, ChosenBytes>>,
+    pub dead: Arc<Cache<DeadKey, Arc<DeadUses>, DeadBytes>>,
     pub used: Arc<Cache<UsedKey, Used, UsedBytes>>,
 }
 
 impl Caches {
     /// At most so many bytes of each; heads twice, as those of parts and those of days.
-    pub fn new(blocks: u64, ends: u64, users: u64, heads: u64, chosen: u64, used: u64) -> Self {
+    pub fn new(blocks: u64, ends: u64, users: u64, heads: u64, chosen: u64, dead: u64, used: u64) -> Self {
         Self {
             blocks: Arc::new(sharded(blocks, SHARDS, BlockBytes)),
             ends: Arc::new(sharded(ends, 1, EndsBytes)),
@@ -175,6 +168,7 @@ impl Caches {
             heads: Arc::new(sharded(heads, 1, HeadBytes)),
             joined: Arc::new(sharded(heads, 1, JoinedBytes)),
             chosen: Arc::new(sharded(chosen, 1, ChosenBytes)),
+            dead: Arc::new(sharded(dead, 1, DeadBytes)),
             used: Arc::new(sharded(used, 1, UsedBytes)),
         }
     }

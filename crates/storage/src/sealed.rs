@@ -74,6 +74,9 @@ impl Sealed {
             for key in &changes.touched {
                 store.kept.forget(key);
             }
+            if changes.touched.iter().any(|key| matches!(key, KeptKey::Deaths(_))) {
+                store.secret_facts_end.store(self.size, Ordering::Release);
+            }
         }
         store.published.store(self.size, Ordering::Release);
         Ok(self.size)

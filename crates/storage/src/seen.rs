@@ -1,11 +1,10 @@
 //! Who was seen: sets of identities and secrets by what their events were.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::Arc;
 
-use asof_model::{Instant, Interval, Outcome, Privilege};
+use asof_model::{Interval, Outcome, Privilege};
 use asof_temporal::{Block, BlockHead, Dense, Ends, Member, NONE};
 use quick_cache::Weighter;
 use roaring::{MultiOps, RoaringBitmap};
@@ -13,9 +12,9 @@ use roaring::{MultiOps, RoaringBitmap};
 use crate::days::{Stretch, Sum};
 use crate::error::StorageError;
 use crate::events::Wanted;
-use crate::parts::Part;
+use crate::parts::{OwnId, Part};
 use crate::store::Store;
-use crate::views::{class, day_of, head_class, interval_of, secret_class};
+use crate::views::{class, head_class, secret_class};
 use crate::work::Of;
 
 /// Of the store that was opened as this: several days, by the first of them.
@@ -33,8 +32,14 @@ impl Weighter<JoinedKey, Joined> for JoinedBytes {
     }
 }
 
-/// A day, a secret, and a moment on that day.
-type Since = (u32, u32, Instant);
+#[derive(Clone)]
+pub(crate) struct EndsBytes;
+
+impl Weighter<(OwnId, bool), Arc<Ends>> for EndsBytes {
+    fn weight(&self, _: &(OwnId, bool), ends: &Arc<Ends>) -> u64 {
+        ends.weight()
+    }
+}
 
 /// Who was seen in a part.
 enum Seen {
@@ -57,19 +62,6 @@ impl Store {
         size: u64,
         go_on: &mut dyn FnMut() -> bool,
     ) -> Result<RoaringBitmap, StorageError> {
-        self.seen_sets(secrets, wanted, during, size, go_on, |sets| sets.union())
-    }
-
-    /// The same in several sets.
-    fn seen_sets<T>(
-        &self,
-        secrets: bool,
-        wanted: &Wanted,
-        during: Interval,
-        size: u64,
-        go_on: &mut dyn FnMut() -> bool,
-        join: impl FnOnce(Vec<&RoaringBitmap>) -> T,
-    ) -> Result<T, StorageError> {
         let gathered = RefCell::default();
         let mut heads = Vec::new();
         let mut seen = |day, but: Option<&Sum<BlockHead>>| {
@@ -115,7 +107,7 @@ impl Store {
         self.work.add(Of::Bitmaps, sets.len());
         let gathered = gathered.into_inner().set();
         sets.push(&gathered);
-        Ok(join(sets))
+        Ok(sets.union())
     }
 
     /// The heads of several days, put together.
@@ -278,193 +270,6 @@ impl Store {
         }
         self.work.add(Of::Events, identities.len());
         Ok(Some(identities))
-    }
-
-    /// Secrets of the events of these classes from some moments of an interval on, the latest first, each time to its end, among
-    /// the first `size` records. The last tells of all; where there are no events there are none.
-    pub fn secrets_seen_since(
-        &self,
-        wanted: &Wanted,
-        during: Interval,
-        size: u64,
-        go_on: &mut dyn FnMut() -> bool,
-    ) -> Result<Vec<(Instant, RoaringBitmap)>, StorageError> {
-        let (mut later, mut since) = (RoaringBitmap::new(), Vec::new());
-        for stretch in self.stretches(during).into_iter().rev() {
-            if !go_on() {
-                break;
-            }
-            let days = match stretch {
-                Stretch::Whole(days) => days,
-                Stretch::Day(day) => day..day + 1,
-            };
-            let of_stretch = Interval {
-                from: during.from.max(interval_of(days.start).from),
-                to: during.to.min(interval_of(days.end - 1).to),
-            };
-            self.seen_sets(true, wanted, of_stretch, size, go_on, |sets| join(&mut later, &sets))?;
-            since.push((of_stretch.from, later.clone()));
-        }
-        Ok(since)
-    }
-
-    /// Of these secrets, each with a moment, those with an event of these classes from that moment on and before `to`, among
-    /// the first `size` records. `since` is what [`Store::secrets_seen_since`] said of the same classes, end and size, or nothing.
-    pub fn secrets_seen_from(
-        &self,
-        from: &[(u32, Instant)],
-        wanted: &Wanted,
-        to: Instant,
-        size: u64,
-        since: &[(Instant, RoaringBitmap)],
-        go_on: &mut dyn FnMut() -> bool,
-    ) -> Result<RoaringBitmap, StorageError> {
-        let day = |from: &Instant| day_of(from.nanos().max(0));
-        let mut by_day: Vec<Since> = from.iter().map(|(secret, from)| (day(from), *secret, *from)).collect();
-        by_day.sort_unstable();
-        let Some(first) = by_day.first() else { return Ok(RoaringBitmap::new()) };
-        let first = interval_of(first.0).from;
-        // The latest day first: of those from a moment before it on, all that are seen on it are seen.
-        let (mut found, mut later, mut left) = (RoaringBitmap::new(), Cow::default(), &*by_day);
-        let secrets = |of: &[Since]| set(of.iter().map(|each| each.1).collect());
-        for day in self.days(first, to).into_iter().rev() {
-            if !go_on() {
-                break;
-            }
-            let (before, here) = left.split_at(left.partition_point(|each| each.0 < day));
-            left = before;
-            found |= secrets(here) & &*later;
-            let of_day = &here[..here.partition_point(|each| each.0 == day)];
-            found |= self.secrets_seen_on(day, of_day, &(secrets(of_day) - &*later), wanted, to, size)?;
-            if left.is_empty() {
-                break;
-            }
-            let Interval { from: start, to: end } = interval_of(day);
-            let whole = Interval { from: start, to: end.min(to) };
-            if let Some((_, seen)) = since.iter().find(|each| each.0 == start) {
-                later = Cow::Borrowed(seen);
-                continue;
-            }
-            self.seen_sets(true, wanted, whole, size, go_on, |sets| join(later.to_mut(), &sets))?;
-        }
-        found |= secrets(left) & &*later;
-        Ok(found)
-    }
-
-    /// The same of secrets with moments on one day, of which only some are asked about.
-    fn secrets_seen_on(
-        &self,
-        day: u32,
-        from: &[Since],
-        secrets: &RoaringBitmap,
-        wanted: &Wanted,
-        to: Instant,
-        size: u64,
-    ) -> Result<RoaringBitmap, StorageError> {
-        let from: Vec<(u32, Instant)> = from.iter().map(|each| (each.1, each.2)).collect();
-        let mut found = Vec::new();
-        self.each_with_secret(day, &from, secrets, wanted, (to, size), |_, secret, places| {
-            found.extend(places.next().map(|_| secret));
-        })?;
-        Ok(set(found))
-    }
-
-    /// Identities of events of these classes with these secrets, each from its moment on, before `to` and among the first
-    /// `size` records.
-    pub fn identities_seen_with(
-        &self,
-        from: &[(u32, Instant)],
-        wanted: &Wanted,
-        to: Instant,
-        size: u64,
-        go_on: &mut dyn FnMut() -> bool,
-    ) -> Result<RoaringBitmap, StorageError> {
-        let mut from = from.to_vec();
-        from.sort_unstable();
-        let Some(first) = from.iter().map(|each| each.1).min() else { return Ok(RoaringBitmap::new()) };
-        let secrets = from.iter().map(|each| each.0).collect();
-        let mut found = Dense::EMPTY;
-        for day in self.days(first, to).into_iter().take_while(|_| go_on()) {
-            self.each_with_secret(day, &from, &secrets, wanted, (to, size), |block, _, places| {
-                for place in places {
-                    found.insert(block.identity(place));
-                }
-            })?;
-        }
-        Ok(found.set())
-    }
-
-    /// Shows the events of a day with secrets that each have a moment (by secret, ascending), of those of them that are asked about:
-    /// where they are in their block, the latest first, of each secret from its moment on.
-    fn each_with_secret(
-        &self,
-        day: u32,
-        from: &[(u32, Instant)],
-        secrets: &RoaringBitmap,
-        wanted: &Wanted,
-        (to, size): (Instant, u64),
-        mut see: impl FnMut(&Block, u32, &mut dyn Iterator<Item = usize>),
-    ) -> Result<(), StorageError> {
-        let first = from.iter().map(|each| each.1).min();
-        let Some(during) = first.and_then(|first| Interval::new(first, to)).filter(|_| !secrets.is_empty())
-        else {
-            return Ok(());
-        };
-        let parts = self.parts.of_day(day, |part| {
-            let mut here = RoaringBitmap::new();
-            if !part.meets(during, size) {
-                return Ok(Some((here, Vec::new())));
-            }
-            let Some(head) = self.parts.head(&self.db, part.id)? else { return Ok(None) };
-            for (_, set) in head.secrets.iter().filter(|(of, _)| wanted.has_outcome(**of)) {
-                self.work.add(Of::Bitmaps, 1);
-                here |= secrets & set;
-            }
-            let blocks = if here.is_empty() { Some(Vec::new()) } else { self.parts.pages(&self.db, part)? };
-            Ok(blocks.map(|blocks| (here, blocks)))
-        })?;
-        for (here, blocks) in parts {
-            self.work.add(Of::Blocks, blocks.len());
-            let mut looked_at = 0;
-            for block in blocks {
-                let mut rest = from;
-                for secret in shared(&here, block.by_secret().keys()) {
-                    rest = &rest[rest.partition_point(|each| each.0 < secret)..];
-                    let Some((.., from)) = rest.first() else { break };
-                    let places = block.by_secret().of_key(secret);
-                    // The latest first: it is the likeliest, and the first one before the moment ends them.
-                    let mut places = (places.iter().rev().map(|place| *place as usize))
-                        .take_while(|place| {
-                            looked_at += 1;
-                            *from <= Instant::from_nanos(block.time(*place))
-                        })
-                        .filter(|place| {
-                            Instant::from_nanos(block.time(*place)) < to
-                                && wanted.has(block.classes()[*place])
-                                && block.index(*place) < size
-                        });
-                    see(&block, secret, &mut places);
-                }
-            }
-            self.work.add(Of::Events, looked_at);
-        }
-        Ok(())
-    }
-}
-
-/// Those of a set that are among some keys, which ascend: as much work as the fewer of both between the first key and the last.
-fn shared(set: &RoaringBitmap, keys: &[u32]) -> Vec<u32> {
-    let (Some(first), Some(last)) = (keys.first(), keys.last()) else { return Vec::new() };
-    if set.range_cardinality(*first..=*last) > keys.len() as u64 {
-        keys.iter().copied().filter(|key| set.contains(*key)).collect()
-    } else {
-        set.range(*first..=*last).collect()
-    }
-}
-
-fn join(to: &mut RoaringBitmap, sets: &[&RoaringBitmap]) {
-    for set in sets {
-        *to |= *set;
     }
 }
 

@@ -72,11 +72,11 @@ impl Store {
     }
 
     /// For each secret of a block: from when on it is dead (REVOKED, INACTIVE, *deleted* or expired) for good, while before
-    /// it never is, and the index of the last statement on it, where it is as simple.
+    /// it never is, and the ledger size with the last statement on it, where it is as simple.
     pub fn deaths(&self, block: u32) -> Result<Arc<Deaths>, StorageError> {
         let of_secret = |statements: &[Statement]| {
             Ok(match death_of(&Timeline::resolve(statements)) {
-                Some(dies) => (dies, statements.last().map_or(0, |last| last.index)),
+                Some(dies) => (dies, statements.last().map_or(0, |last| last.index + 1)),
                 None => (Instant::FOREVER, Deaths::COMPLEX),
             })
         };

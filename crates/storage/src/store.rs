@@ -45,6 +45,9 @@ pub struct Store {
     pub(crate) kept: Arc<Kept>,
     /// No fact on record, or about to be, has this index or a greater one.
     pub(crate) facts_end: Arc<AtomicU64>,
+    /// All facts on secrets below this index are on disk, and nothing is kept that lacks one. None that is published has this
+    /// index or a greater one.
+    pub(crate) secret_facts_end: Arc<AtomicU64>,
     pub(crate) firsts: Arc<Firsts>,
     pub(crate) memory: Memory,
     pub(crate) work: Arc<Counters>,
@@ -134,6 +137,7 @@ impl Store {
         store.parts.publish(parts::load(&store.db)?.0, Vec::new());
         let writer = Writer::new(store.clone())?;
         store.facts_end.store(writer.frontier.size(), Ordering::Release);
+        store.secret_facts_end.store(writer.frontier.size(), Ordering::Release);
         store.published.store(writer.frontier.size(), Ordering::Release);
         Ok((store, writer))
     }
@@ -175,6 +179,7 @@ impl Store {
             parts,
             kept,
             facts_end: Arc::default(),
+            secret_facts_end: Arc::default(),
             firsts,
             memory: memory.clone(),
             work: Arc::default(),

@@ -11,7 +11,6 @@ use asof_model::{
     PrivilegeSet, Subject, Value,
 };
 use asof_storage::{Axis, EventScan, Memory, Pieces, Prepared, Store, StoredEvent, Tally, UsedWith, Wanted};
-use roaring::RoaringBitmap;
 
 use common::fact;
 
@@ -100,16 +99,12 @@ fn ends_when_told(store: &Store) {
     let (wanted, during) =
         (Wanted::of(Privilege::ALL.iter().copied().collect(), Outcome::ALL), Interval::ALWAYS);
     let size = store.published();
-    let moments: Vec<(u32, Instant)> = (0..4).map(|secret| (secret, just(0, 0))).collect();
-    let (from, to) = (&moments, just(1_000, 0));
     type Read<'a> = &'a dyn Fn(&mut dyn FnMut() -> bool);
-    let reads: [Read<'_>; 6] = [
+    let reads: [Read<'_>; 4] = [
         &|go_on| drop(store.seen(false, &wanted, during, size, go_on).unwrap()),
         &|go_on| drop(store.seen(true, &wanted, during, size, go_on).unwrap()),
         &|go_on| drop(store.seen_on(0, &wanted, during, size, go_on).unwrap()),
-        &|go_on| drop(store.secrets_seen_since(&wanted, during, size, go_on).unwrap()),
-        &|go_on| drop(store.secrets_seen_from(from, &wanted, to, size, &[], go_on).unwrap()),
-        &|go_on| drop(store.identities_seen_with(from, &wanted, to, size, go_on).unwrap()),
+        &|go_on| drop(store.dead_uses(during, size, go_on, &mut |_| {}).unwrap()),
     ];
     for (number, read) in reads.iter().enumerate() {
         let asked = |times: usize| {
@@ -237,47 +232,6 @@ fn agrees(store: &Store) {
                 if *privileges == all && *outcomes == Outcome::ALL {
                     tallies_agree(store, *during, size, &events);
                 }
-                // Of each secret from another moment on.
-                let moments: Vec<(u32, Instant)> =
-                    secrets.iter().map(|secret| (*secret, ends[*secret as usize % ends.len()])).collect();
-                let later: Vec<&StoredEvent> = events
-                    .iter()
-                    .filter(|event| {
-                        moments.iter().any(|each| Some(each.0) == event.secret && each.1 <= event.time)
-                    })
-                    .collect();
-                let moments: Vec<(u32, Instant)> =
-                    moments.into_iter().map(|(secret, from)| (secret, from.max(during.from))).collect();
-                let since = store.secrets_seen_since(&scan.wanted, *during, size, &mut || true).unwrap();
-                for (from, seen) in &since {
-                    let later = events.iter().filter(|event| event.time >= *from);
-                    let later: BTreeSet<u32> = later.filter_map(|event| event.secret).collect();
-                    assert_eq!(seen.iter().collect::<BTreeSet<_>>(), later, "{from} {during:?} {size}");
-                }
-                let all = since.last().map_or(0, |(_, seen)| seen.len());
-                assert_eq!(all, secrets.len() as u64, "{during:?} {outcomes:?} {size}");
-                let mut found = RoaringBitmap::new();
-                for since in [&[], &since[..], &since[..since.len() / 2]] {
-                    let of_these =
-                        store.secrets_seen_from(&moments, &scan.wanted, during.to, size, since, &mut || true);
-                    let of_these = of_these.unwrap();
-                    assert!(since.is_empty() || of_these == found, "{during:?} {outcomes:?} {size}");
-                    found = of_these;
-                }
-                let of = |sets: Vec<u32>| sets.into_iter().collect::<BTreeSet<_>>();
-                assert_eq!(
-                    of(found.iter().collect()),
-                    of(later.iter().filter_map(|event| event.secret).collect()),
-                    "{during:?} {outcomes:?} {size}"
-                );
-                let found = store
-                    .identities_seen_with(&moments, &scan.wanted, during.to, size, &mut || true)
-                    .unwrap();
-                assert_eq!(
-                    of(found.iter().collect()),
-                    of(later.iter().map(|event| event.identity).collect()),
-                    "{during:?} {outcomes:?} {size}"
-                );
             }
         }
     }

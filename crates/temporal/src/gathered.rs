@@ -1,7 +1,5 @@
 //! Places of a block of nodes, in the order of moments, and who had come by any of them.
 
-use std::ops::Range;
-
 use asof_model::Instant;
 
 /// How many nodes are told about at once.
@@ -60,12 +58,6 @@ impl Gathered {
             insert(&mut bits, u32::from(*place));
         }
         bits
-    }
-
-    /// Those from one to another, each with its place.
-    pub(crate) fn between(&self, range: Range<usize>) -> impl Iterator<Item = (Instant, u32)> {
-        let places = self.places[range.clone()].iter().map(|place| u32::from(*place));
-        self.moments[range].iter().copied().zip(places)
     }
 
     pub(crate) fn bytes(&self) -> usize {

@@ -12,7 +12,7 @@ mod stated;
 mod terms;
 
 pub use block::{Block, BlockHead, Ends, Groups, MEMBERS, Member, NONE, OfClass, Row, Use, Users, Uses, cut};
-pub use deaths::{Dead, Deaths};
+pub use deaths::Deaths;
 pub use dense::Dense;
 pub use edges::{EdgeList, End, Rectangle, STATEMENTS_MAX, some_value, values};
 pub use gathered::BLOCK_NODES;
