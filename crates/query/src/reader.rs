@@ -420,8 +420,8 @@ pub trait Reader: Send + Sync {
         Ok(None)
     }
 
-    /// Visits the uses of dead secrets in the interval, in no order; gives secrets that may have others there: of these only
-    /// timelines tell, and what was visited of them means nothing. `None`: nothing is kept that would tell.
+    /// Visits the uses of dead secrets in the interval, in no order; gives secrets that may have been used so, too, of which
+    /// none is visited: only their timelines and events tell. `None`: nothing is kept that would tell.
     fn dead_uses(
         &self,
         during: Interval,

@@ -40,7 +40,7 @@ pub(crate) struct DeadUses {
     /// Of the events below this one.
     below: u64,
     uses: Box<[DeadUse]>,
-    /// Secrets that may have others: only their timelines tell.
+    /// Secrets that may have others: only their timelines tell, or there are too many to keep.
     undecided: RoaringBitmap,
 }
 
@@ -127,8 +127,8 @@ impl Dying<'_> {
 
 impl Store {
     /// Visits the uses of dead secrets in an interval, among the first `size` records, in no order; gives secrets that may have
-    /// others there: of these only timelines tell, and what was visited of them means nothing. `go_on` is asked now and then;
-    /// after it said no, what comes back means nothing.
+    /// been used so, too, of which none is visited: only their timelines and events tell. `go_on` is asked now and then; after it
+    /// said no, what comes back means nothing.
     pub fn dead_uses(
         &self,
         during: Interval,
@@ -151,7 +151,9 @@ impl Store {
         }
         for dead in of_days {
             self.work.add(Of::Events, dead.uses.len());
-            let is_asked = |used: &&DeadUse| used.index < size && during.contains(used.time);
+            let is_asked = |used: &&DeadUse| {
+                used.index < size && during.contains(used.time) && !open.contains(used.secret)
+            };
             dead.uses.iter().filter(is_asked).for_each(&mut *visit);
         }
         Ok(open)
@@ -211,6 +213,7 @@ impl Store {
                 }
             }
         }
+        set_apart(&mut uses, &mut undecided);
         let dead = Arc::new(DeadUses { known: dying.known, below, uses: uses.into(), undecided });
         self.parts.caches().dead.insert(key, Arc::clone(&dead));
         Ok(dead)
@@ -248,6 +251,16 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// Takes out the uses of secrets of which more is to be found out, and of those with so many that a look at their events soon comes
+/// upon one.
+fn set_apart(uses: &mut Vec<DeadUse>, undecided: &mut RoaringBitmap) {
+    const MANY: usize = 1 << 8;
+    uses.sort_unstable_by_key(|used| (used.secret, used.index));
+    let of_each = uses.chunk_by(|one, other| one.secret == other.secret);
+    undecided.extend(of_each.filter(|of_one| of_one.len() > MANY).map(|of_one| of_one[0].secret));
+    uses.retain(|used| !undecided.contains(used.secret));
 }
 
 /// Where the secret is dead by then.

@@ -403,7 +403,8 @@ impl Ask {
         filter
     }
 
-    fn dead(&self, draw: &mut Draw) -> DeadSecretWhere {
+    /// Uses of dead secrets.
+    pub fn dead(&self, draw: &mut Draw) -> DeadSecretWhere {
         let grace = draw
             .chance(0.4)
             .then(|| Duration::from_nanos(*draw.pick(&[1, HOUR, DAY, DAY + 1, 3 * DAY + 1, 6 * DAY])));

@@ -377,6 +377,35 @@ pub fn wide(draw: &mut Draw, identities: usize, records: usize) -> Vec<Batch> {
     history
 }
 
+/// A history of so many secrets: each is spoken of once or twice, before it is used and after.
+pub fn keyed(draw: &mut Draw, secrets: usize, records: usize) -> Vec<Batch> {
+    let mut history = vec![beginning(draw)];
+    let (mut written, mut number) = (0, 0);
+    while written < records {
+        let mut batch = Batch { source: draw.text(SOURCES), ..Batch::default() };
+        for _ in 0..5 + draw.below(20) {
+            let id = format!("k/{}", draw.below(secrets));
+            if draw.chance(0.3) {
+                let subject = Subject::Node(NodeRef { kind: NodeKind::Secret, id });
+                let given = fact(draw, 0.0);
+                let op = if matches!(given.op, Op::Put(_)) {
+                    let secret = Some(secret(draw));
+                    Op::Put(Value::Node(NodeValue { secret, ..NodeValue::default() }))
+                } else {
+                    given.op
+                };
+                batch.facts.push(plain(subject, op, given.valid_from));
+            } else {
+                number += 1;
+                batch.observations.push(Observation { secret: id, ..observation(draw, number) });
+            }
+        }
+        written += batch.facts.len() + batch.observations.len();
+        history.push(batch);
+    }
+    history
+}
+
 /// The same records in other batches: facts in their order, observations anywhere.
 pub fn regrouped(draw: &mut Draw, history: &[Batch]) -> Vec<Batch> {
     let ledger = Ledger::of(history);

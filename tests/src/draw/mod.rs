@@ -15,7 +15,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 pub use ask::Ask;
-pub use history::{history, regrouped, wide};
+pub use history::{history, keyed, regrouped, wide};
 pub use question::{Answer, Question};
 pub use rows::*;
 pub use shrink::{Case, shrink};

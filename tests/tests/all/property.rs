@@ -1,8 +1,8 @@
 //! The engine, on disk, against the naive model: every filter, at all bounds and one nanosecond beside them.
 
 use asof_model::Batch;
-use asof_query::{IdentityOrder, IdentityWhere, Tuning};
-use asof_tests::draw::{Answer, Ask, Case, Draw, Question, history, regrouped, shrink, wide};
+use asof_query::{IdentityOrder, IdentityWhere, SecretWhere, Tuning};
+use asof_tests::draw::{Answer, Ask, Case, Draw, Question, history, keyed, regrouped, shrink, wide};
 use asof_tests::naive::Ledger;
 
 use crate::chance::{Asked, cases, drawn, naive, seed, told, tuning};
@@ -148,6 +148,35 @@ async fn many_identities_make_no_difference() {
                 size: known,
                 tuning: tuning(&mut draw),
             });
+        }
+        asked += hold(&mut bench, number, &history, questions).await;
+    }
+    println!("{asked} questions");
+}
+
+/// Many secrets of which a few facts are told, and when which of them were used.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_secrets_make_no_difference() {
+    let (mut bench, mut asked) = (Bench::new().await, 0);
+    for number in 0..cases(240).div_ceil(8) {
+        let mut draw = draw_for(5, number);
+        let secrets = *draw.pick(&[20, 60, 1_500]);
+        let history = keyed(&mut draw, secrets, 400);
+        let (ask, size) = (Ask::about(&history), Ledger::of(&history).size());
+        let mut questions = Vec::new();
+        for _ in 0..60 {
+            let dead = ask.dead(&mut draw);
+            let question = if draw.chance(0.5) {
+                let filter = SecretWhere { used_dead: Some(dead), ..SecretWhere::default() };
+                Question::Secrets { filter: Box::new(filter), include_deleted: true }
+            } else {
+                let filter = IdentityWhere { used_dead_secret: Some(dead), ..IdentityWhere::default() };
+                let order = IdentityOrder::Appearance;
+                Question::Identities { filter: Box::new(filter), include_deleted: true, order }
+            };
+            let known = if draw.chance(0.3) { size } else { draw.below(size as usize + 1) as u64 };
+            let (at, tuning) = (ask.moment(&mut draw), tuning(&mut draw));
+            questions.push(Asked { question, at, size: known, tuning });
         }
         asked += hold(&mut bench, number, &history, questions).await;
     }
