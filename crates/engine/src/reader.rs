@@ -8,8 +8,8 @@ use asof_model::{
     Statement, Timeline,
 };
 use asof_query::{
-    Candidates, Classes, DeadUse, Direction, Edge, Entitlements, Event, EventAxis, EventRange, Key, Node,
-    QueryError, Reader, Recorded, Role, SourceDimension, Tally, Text, Use,
+    Apart, Candidates, Classes, DeadUse, Direction, Edge, Entitlements, Event, EventAxis, EventRange, Key,
+    Node, QueryError, Reader, Recorded, Role, SourceDimension, Tally, Text, Use,
 };
 use asof_storage::{
     Axis, EventScan, Members, NodeKey, Space, StorageError, Store, StoredEvent, TimelineKey, UsedWith, Wanted,
@@ -340,12 +340,13 @@ impl Reader for StoreReader {
         &self,
         during: Interval,
         visit: &mut dyn FnMut(&DeadUse),
-    ) -> Result<Option<RoaringBitmap>, QueryError> {
+    ) -> Result<Option<Apart>, QueryError> {
         let mut visit = |used: &asof_storage::DeadUse| {
             let asof_storage::DeadUse { time, dies, secret, identity, .. } = *used;
             visit(&DeadUse { time, dies, secret, identity });
         };
-        self.whole(|go_on| self.store.dead_uses(during, self.size, go_on, &mut visit)).map(Some)
+        let apart = self.whole(|go_on| self.store.dead_uses(during, self.size, go_on, &mut visit))?;
+        Ok(Some(Apart { open: apart.open, many: apart.many }))
     }
 
     fn newly_seen(

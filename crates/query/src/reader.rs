@@ -1,6 +1,7 @@
 //! What the query layer needs to read, at one fixed ledger size K. The engine implements it over storage; nothing that
 //! a reader returns speaks of a record with an index of K or more.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -119,7 +120,7 @@ impl Classes<'_> {
 }
 
 /// Events by privilege and outcome.
-pub type Tally = std::collections::BTreeMap<(Privilege, Outcome), u64>;
+pub type Tally = BTreeMap<(Privilege, Outcome), u64>;
 
 /// With what an identity was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -143,6 +144,15 @@ pub struct DeadUse {
     pub secret: u32,
     /// Ordinal of the identity.
     pub identity: u32,
+}
+
+/// Secrets that may have been used when they were dead, beside those whose uses are told one by one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Apart {
+    /// Only their timelines and their events tell.
+    pub open: RoaringBitmap,
+    /// Those with too many uses to tell, each with from when on it is dead for good, and never was before: its events tell.
+    pub many: BTreeMap<u32, Instant>,
 }
 
 /// As what a node is seen.
@@ -420,13 +430,13 @@ pub trait Reader: Send + Sync {
         Ok(None)
     }
 
-    /// Visits the uses of dead secrets in the interval, in no order; gives secrets that may have been used so, too, of which
-    /// none is visited: only their timelines and events tell. `None`: nothing is kept that would tell.
+    /// Visits the uses of dead secrets in the interval, in no order; gives secrets that may have been used so, too. `None`:
+    /// nothing is kept that would tell.
     fn dead_uses(
         &self,
         during: Interval,
         visit: &mut dyn FnMut(&DeadUse),
-    ) -> Result<Option<RoaringBitmap>, QueryError> {
+    ) -> Result<Option<Apart>, QueryError> {
         let _ = (during, visit);
         Ok(None)
     }

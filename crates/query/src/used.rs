@@ -14,8 +14,8 @@ use crate::plan::{Leaf, all_may, one_by_one};
 use crate::seen::SeenTest;
 use crate::watch::{Watch, Watched};
 use crate::{
-    Candidates, Classes, DeadSecretWhere, Event, Known, NewSourceWhere, Node, QueryError, Role, Source,
-    SourceDimension, Text, UncoveredWhere, UsedWhere, sets,
+    Apart, Candidates, Classes, DeadSecretWhere, Event, Known, NewSourceWhere, Node, QueryError, Role,
+    Source, SourceDimension, Text, UncoveredWhere, UsedWhere, sets,
 };
 
 fn shown(window: Interval) -> String {
@@ -261,6 +261,30 @@ impl UsedDead {
             survivors: filter.survivors,
         })
     }
+
+    /// Adds a secret that is dead for good from a moment on, or the identities that used it then.
+    fn uses_of(
+        &self,
+        known: &Known,
+        role: Role,
+        (secret, dies): (u32, Instant),
+        scope: &RoaringBitmap,
+        found: &mut RoaringBitmap,
+    ) -> Result<(), QueryError> {
+        let of_identities = role == Role::Identity;
+        let from = counts_from(dies, self.grace).max(self.window.from);
+        let Some(during) = Interval::new(from, self.window.to) else { return Ok(()) };
+        if !of_identities && (found.contains(secret) || !scope.contains(secret)) {
+            return Ok(());
+        }
+        known.scan_of(Role::Secret.axis(secret), during, false, self.classes(), |event| {
+            if event.outcome != Outcome::Success {
+                return Ok(ControlFlow::Continue(()));
+            }
+            found.insert(if of_identities { event.identity } else { secret });
+            Ok(if of_identities { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })
+    }
 }
 
 impl Watch for UsedDead {
@@ -295,18 +319,28 @@ impl Watch for UsedDead {
             return Ok(None);
         }
         let mut found = Dense::EMPTY;
-        let open = known.reader().dead_uses(self.window, &mut |used| {
+        let apart = known.reader().dead_uses(self.window, &mut |used| {
             if counts_from(used.dies, self.grace) <= used.time {
                 found.insert(if of_identities { used.identity } else { used.secret });
             }
         })?;
-        let Some(mut open) = open else { return Ok(None) };
+        let Some(Apart { mut open, many }) = apart else { return Ok(None) };
         let mut found = found.set();
         if self.survivors || !open.is_empty() {
             let Some(used) = known.reader().secrets_used(self.classes(), self.window)? else {
                 return Ok(None);
             };
             open = if self.survivors { used } else { open & used };
+        }
+        if !self.survivors {
+            if !open.is_empty()
+                && let Some(mortal) = known.reader().mortal()?
+            {
+                open &= &*mortal;
+            }
+            for (secret, dies) in many {
+                self.uses_of(known, role, (secret, dies), scope, &mut found)?;
+            }
         }
         if !of_identities {
             open = (open & scope) - &found;

@@ -34,7 +34,7 @@ mod views;
 mod work;
 
 pub use chosen::Choice;
-pub use dead::DeadUse;
+pub use dead::{Apart, DeadUse};
 pub use error::StorageError;
 pub use events::{EventScan, StoredEvent, Tally, Wanted};
 pub use keys::{Axis, NodeKey, Space, TimelineKey};

@@ -1,4 +1,4 @@
-//! How large the pieces are in which views keep what they keep.
+//! How large the pieces are in which views keep what they keep, on disk and in memory.
 
 use asof_temporal::SEGMENT_CHANGES_MAX;
 
@@ -21,6 +21,8 @@ pub struct Pieces {
     pub merge_share: u64,
     /// Records that are replayed into the views in one write.
     pub replay_records: usize,
+    /// Uses of one dead secret that are kept, in memory, of a day: of one with more, its events tell.
+    pub kept_uses: usize,
 }
 
 impl Pieces {
@@ -34,5 +36,6 @@ impl Pieces {
         run_block: 512,
         merge_share: 4096,
         replay_records: 20_000,
+        kept_uses: 256,
     };
 }

@@ -39,7 +39,7 @@ const META_VIEWS: &[u8] = b"views";
 pub struct Store {
     pub(crate) db: Arc<Db>,
     path: PathBuf,
-    pieces: Pieces,
+    pub(crate) pieces: Pieces,
     pub(crate) published: Arc<AtomicU64>,
     pub(crate) parts: Arc<Parts>,
     pub(crate) kept: Arc<Kept>,

@@ -12,8 +12,8 @@ use asof_model::{
     SecretState, SecretValue, State, Subject, Value,
 };
 use asof_storage::{
-    Axis, DeadUse, EventScan, Memory, NodeKey, Pieces, Prepared, Store, StoredEvent, TimelineKey, Wanted,
-    Writer,
+    Apart, Axis, DeadUse, EventScan, Memory, NodeKey, Pieces, Prepared, Store, StoredEvent, TimelineKey,
+    Wanted, Writer,
 };
 
 use common::{at, fact};
@@ -93,8 +93,8 @@ fn death(store: &Store, secret: u32, size: u64) -> Option<Instant> {
     is_dead.iter().all(|(t, dead)| *dead == (first <= *t)).then_some(first)
 }
 
-/// By index, of the secrets that are not open; and how many are.
-fn agrees(store: &Store, during: Interval, size: u64) -> (usize, usize) {
+/// How many uses are told, and how many secrets are open or have too many.
+fn agrees(store: &Store, during: Interval, size: u64) -> (usize, usize, usize) {
     let wanted = Wanted::of(Privilege::ALL.iter().copied().collect(), &[Outcome::Success]);
     let scan = EventScan { axis: Axis::All, from: (during.from, 0), to: during.to, backwards: false, wanted };
     let mut events: Vec<StoredEvent> = Vec::new();
@@ -104,7 +104,9 @@ fn agrees(store: &Store, during: Interval, size: u64) -> (usize, usize) {
     };
     store.events(&scan, size, &mut || true, &mut visit).unwrap();
     let mut uses: Vec<DeadUse> = Vec::new();
-    let open = store.dead_uses(during, size, &mut || true, &mut |used| uses.push(*used)).unwrap();
+    let Apart { open, many } =
+        store.dead_uses(during, size, &mut || true, &mut |used| uses.push(*used)).unwrap();
+    assert!(many.keys().all(|secret| !open.contains(*secret)));
     let deaths: BTreeMap<u32, Option<Instant>> =
         (0..SECRETS as u32).map(|secret| (secret, death(store, secret, size))).collect();
     let decided = |secret: u32| !open.contains(secret);
@@ -120,6 +122,11 @@ fn agrees(store: &Store, during: Interval, size: u64) -> (usize, usize) {
     }
     uses.sort_unstable_by_key(|used| used.index);
     expected.sort_unstable_by_key(|used| used.index);
+    for (secret, dies) in &many {
+        assert_eq!(deaths[secret], Some(*dies), "{secret} {size}");
+    }
+    uses.retain(|used| !many.contains_key(&used.secret));
+    expected.retain(|used| !many.contains_key(&used.secret));
     assert_eq!(uses, expected, "{during:?} {size}");
     // Only timelines tell of those that are not so simple, and where another fact came after these records.
     let changed = |secret: &u32| {
@@ -128,7 +135,7 @@ fn agrees(store: &Store, during: Interval, size: u64) -> (usize, usize) {
         store.statements(key, u64::MAX).unwrap().len() > known || death(store, *secret, size).is_none()
     };
     assert!(open.iter().all(|secret| changed(&secret)), "{during:?} {size}");
-    (uses.len(), open.len() as usize)
+    (uses.len(), open.len() as usize, many.len())
 }
 
 fn windows() -> Vec<Interval> {
@@ -138,11 +145,12 @@ fn windows() -> Vec<Interval> {
 
 #[test]
 fn dead_uses_are_those_of_events_and_timelines() {
-    let (mut decided, mut open) = (0, 0);
+    let (mut decided, mut open, mut many) = (0, 0, 0);
     for seed in 0..6 {
         let folder = tempfile::tempdir().unwrap();
         // Parts of a day become one every other time.
-        let pieces = Pieces { page_events: 8, day_parts: 2, ..Pieces::DEFAULT };
+        let kept_uses = [1, 4, Pieces::DEFAULT.kept_uses][seed as usize % 3];
+        let pieces = Pieces { page_events: 8, day_parts: 2, kept_uses, ..Pieces::DEFAULT };
         let memory = Memory::new(Memory::BYTES_DEFAULT);
         let path = folder.path().join("t");
         let (mut store, mut writer) = Store::open_in(&path, pieces, &memory).unwrap();
@@ -160,7 +168,7 @@ fn dead_uses_are_those_of_events_and_timelines() {
             for during in windows() {
                 for size in &sizes {
                     let of = agrees(&store, during, *size);
-                    (decided, open) = (decided + of.0, open + of.1);
+                    (decided, open, many) = (decided + of.0, open + of.1, many + of.2);
                 }
             }
             if round == 6 {
@@ -169,7 +177,7 @@ fn dead_uses_are_those_of_events_and_timelines() {
             }
         }
     }
-    assert!(decided > 10_000 && open > 10_000, "{decided} {open}");
+    assert!(decided > 10_000 && open > 10_000 && many > 1_000, "{decided} {open} {many}");
 }
 
 /// While facts and observations come, whoever asks at a size has what that size has.
@@ -232,11 +240,14 @@ fn what_is_kept_is_not_looked_at_again() {
     assert_eq!(ask(), (events + each, each), "all of the day");
     assert_eq!(ask(), (each, each), "what is kept");
     append(&mut writer, vec![revoked(2)], vec![]);
+    // Of one that dies after the day nothing is looked at, nor of one that is not seen on it.
+    append(&mut writer, vec![Fact { valid_from: at(40), ..revoked(3) }, revoked(SECRETS + 1)], vec![]);
     assert_eq!(ask(), (each + 2 * each, 2 * each), "those of one secret");
     assert_eq!(ask(), (2 * each, 2 * each), "what is kept");
     // So many of one secret are not kept: its own events tell.
     append(&mut writer, vec![], (0..300).map(|number| seen((number + 1_000) * SECRETS + 1)).collect());
-    let open = store.dead_uses(Interval::ALWAYS, store.published(), &mut || true, &mut |_| {}).unwrap();
-    assert_eq!(open.iter().collect::<Vec<_>>(), [0], "the first that is named");
+    let apart = store.dead_uses(Interval::ALWAYS, store.published(), &mut || true, &mut |_| {}).unwrap();
+    let first_named = Apart { open: [].into(), many: [(0, at(10))].into() };
+    assert_eq!(apart, first_named);
     assert_eq!(ask(), (each, each), "of the other one");
 }

@@ -29,6 +29,7 @@ const fn pieces(number: usize) -> Pieces {
         run_block: number,
         merge_share: number as u64,
         replay_records: number,
+        kept_uses: number,
     }
 }
 

@@ -26,7 +26,7 @@ impl Bench {
     pub async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         // Pages so small that histories of a few dozen events are cut into some.
-        let pieces = Pieces { page_events: 3, ..Pieces::DEFAULT };
+        let pieces = Pieces { page_events: 3, kept_uses: 2, ..Pieces::DEFAULT };
         let options = Options { data: folder.path().to_owned(), pieces, ..Options::default() };
         Self { engine: Engine::open(options).await.unwrap(), tenants: 0, _folder: folder }
     }
