@@ -13,7 +13,7 @@ use roaring::RoaringBitmap;
 
 use crate::events::Wanted;
 
-/// Of what is new since the list by time was last in order.
+/// Of what is new since the list by time was last in order: this many, or an eighth of that list.
 const RECENT_MAX: usize = 4096;
 
 /// Bytes that the tables of a process take, and may take.
@@ -77,6 +77,16 @@ impl Earliest {
         }
     }
 
+    /// The index of the first record that is before a time.
+    fn first_before(&self, time: i64) -> Option<u64> {
+        match self {
+            Self::One(only) => (only.time < time).then_some(only.index),
+            Self::More(points) => {
+                points.get(points.partition_point(|each| time <= each.time)).map(|each| each.index)
+            }
+        }
+    }
+
     /// The earliest time among the first `size` records.
     fn at(&self, size: u64) -> Option<i64> {
         match self {
@@ -89,13 +99,28 @@ impl Earliest {
     }
 }
 
+/// What is or was one of the earliest events of a pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct New {
+    time: i64,
+    node: u32,
+    source: u32,
+    /// From which size on it is the pair's earliest while the node's own is before it, or one of the two below.
+    from: u64,
+}
+
+/// It is to be looked up: nobody did yet, or it does not hold for all sizes from some one on.
+const LOOK: u64 = 0;
+/// The node has no earlier event.
+const NEVER: u64 = u64::MAX;
+
 /// The earliest events by node, and by node and source.
 struct Table {
     nodes: HashMap<u32, Earliest, FixedState>,
     pairs: HashMap<(u32, u32), Earliest, FixedState>,
-    /// Time, node and source of what is or was one of the earliest of a pair: in order, and what came since.
-    by_time: Vec<(i64, u32, u32)>,
-    recent: Vec<(i64, u32, u32)>,
+    /// In order, and what came since, of which nothing is known.
+    by_time: Vec<New>,
+    recent: Vec<New>,
     /// All observations below this ledger index are in.
     size: u64,
     room: Arc<Room>,
@@ -147,10 +172,31 @@ impl Table {
                 continue;
             }
             last = Some((node, source, point));
-            add(&mut self.nodes, node, point);
-            if source != NONE && add(&mut self.pairs, (node, source), point) {
-                self.recent.push((point.time, node, source));
+            self.add(node, source, point);
+        }
+    }
+
+    fn add(&mut self, node: u32, source: u32, point: Point) {
+        if let Added::Before(time) = add(&mut self.nodes, node, point) {
+            self.look_again(time, node);
+        }
+        if source != NONE {
+            let added = add(&mut self.pairs, (node, source), point);
+            if let Added::Before(time) = added {
+                self.look_again(time, node);
             }
+            if !matches!(added, Added::Not) {
+                self.recent.push(New { time: point.time, node, source, from: LOOK });
+            }
+        }
+    }
+
+    /// What is known of a node's events at a time held while they were its earliest, or a pair's.
+    fn look_again(&mut self, time: i64, node: u32) {
+        let start = self.by_time.partition_point(|each| (each.time, each.node) < (time, node));
+        let theirs = self.by_time.iter_mut().skip(start);
+        for each in theirs.take_while(|each| (each.time, each.node) == (time, node)) {
+            each.from = LOOK;
         }
     }
 
@@ -165,41 +211,67 @@ impl Table {
     /// Everything below a size is in now. False: it takes more room than there is.
     fn close(&mut self, size: u64) -> bool {
         self.size = size;
-        if self.recent.len() > RECENT_MAX {
+        if self.recent.len() > RECENT_MAX.min(self.by_time.len() / 8) {
             self.by_time.append(&mut self.recent);
             self.in_order();
             self.recent.shrink_to_fit();
         }
-        let bytes = self.nodes.capacity() * 40 + self.pairs.capacity() * 48 + self.by_time.capacity() * 16;
+        let bytes = self.nodes.capacity() * 40 + self.pairs.capacity() * 48 + self.by_time.capacity() * 24;
         let more = (bytes as u64).saturating_sub(self.taken);
         self.taken += more;
         self.room.taken.fetch_add(more, Relaxed) + more <= self.room.bytes_max
     }
 
     /// Nodes of which the earliest event from some source lies in the interval, while their own earliest is before it.
-    fn newly(&self, during: Interval, size: u64) -> RoaringBitmap {
+    fn newly(&mut self, during: Interval, size: u64) -> RoaringBitmap {
         let (from, to) = (during.from.nanos(), during.to.nanos());
-        let start = self.by_time.partition_point(|each| each.0 < from);
-        let in_order = self.by_time.get(start..).unwrap_or_default().iter().take_while(|each| each.0 < to);
-        let recent = self.recent.iter().filter(|each| from <= each.0 && each.0 < to);
-        in_order
-            .chain(recent)
-            .filter(|(time, node, source)| {
-                let first = |earliest: Option<&Earliest>| earliest.and_then(|earliest| earliest.at(size));
-                first(self.pairs.get(&(*node, *source))) == Some(*time)
-                    && first(self.nodes.get(node)).is_some_and(|own| own < *time)
-            })
-            .map(|each| each.1)
-            .collect()
+        let start = self.by_time.partition_point(|each| each.time < from);
+        let end = self.by_time.partition_point(|each| each.time < to).max(start);
+        let (nodes, pairs) = (&self.nodes, &self.pairs);
+        let pair = |new: &New| pairs.get(&(new.node, new.source));
+        for new in self.by_time[start..end].iter_mut().filter(|new| new.from == LOOK) {
+            if let Some(Earliest::One(only)) = pair(new)
+                && only.time == new.time
+            {
+                let before = nodes.get(&new.node).and_then(|own| own.first_before(new.time));
+                new.from = before.map_or(NEVER, |before| only.index.max(before) + 1);
+            }
+        }
+        let looked_up = |new: &New| {
+            pair(new).and_then(|earliest| earliest.at(size)) == Some(new.time)
+                && nodes.get(&new.node).and_then(|own| own.at(size)).is_some_and(|own| own < new.time)
+        };
+        let recent = self.recent.iter().filter(|new| from <= new.time && new.time < to);
+        let all = self.by_time[start..end].iter().chain(recent);
+        let mut found: Vec<u32> = all
+            .filter(|new| if new.from == LOOK { looked_up(new) } else { new.from <= size })
+            .map(|new| new.node)
+            .collect();
+        found.sort_unstable();
+        found.dedup();
+        RoaringBitmap::from_sorted_iter(found).unwrap_or_default()
     }
 }
 
-fn add<K: std::hash::Hash + Eq>(to: &mut HashMap<K, Earliest, FixedState>, key: K, point: Point) -> bool {
+enum Added {
+    Not,
+    New,
+    /// Before what was the earliest, at this time.
+    Before(i64),
+}
+
+fn add<K: std::hash::Hash + Eq>(to: &mut HashMap<K, Earliest, FixedState>, key: K, point: Point) -> Added {
     match to.entry(key) {
-        Entry::Occupied(mut found) => found.get_mut().add(point),
+        Entry::Occupied(mut found) => {
+            let before = found.get().at(u64::MAX);
+            match (found.get_mut().add(point), before) {
+                (true, Some(before)) => Added::Before(before),
+                _ => Added::Not,
+            }
+        }
         Entry::Vacant(new) => {
             new.insert(Earliest::One(point));
-            true
+            Added::New
         }
     }
 }
@@ -253,16 +325,71 @@ impl Firsts {
 
 #[cfg(test)]
 mod tests {
+    use asof_model::Instant;
+
     use super::*;
+
+    fn drawing() -> impl FnMut(u64) -> u64 {
+        let mut drawn = 1_u64;
+        move |below| {
+            drawn = drawn.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (drawn >> 33) % below
+        }
+    }
+
+    /// What was known of a table when it was smaller makes no difference, however late events come.
+    #[test]
+    fn what_is_new_is_that_of_every_size() {
+        let mut draw = drawing();
+        let mut found_in_all = 0;
+        for _ in 0..300 {
+            let mut table = Table::new(Arc::new(Room::new(u64::MAX)));
+            let mut all: Vec<(u32, u32, Point)> = Vec::new();
+            for _ in 0..6 {
+                let size = all.len() as u64;
+                let mut more: Vec<_> = (size..size + 1 + draw(8))
+                    .map(|index| {
+                        let source = if draw(9) == 0 { NONE } else { draw(3) as u32 };
+                        (draw(4) as u32, source, Point { index, time: draw(20) as i64 })
+                    })
+                    .collect();
+                all.extend(&more);
+                while !more.is_empty() {
+                    let (node, source, point) = more.swap_remove(draw(more.len() as u64) as usize);
+                    table.add(node, source, point);
+                }
+                table.close(all.len() as u64);
+                for _ in 0..4 {
+                    let from = draw(20) as i64;
+                    let to = from + draw(12) as i64;
+                    let during = Interval { from: Instant::from_nanos(from), to: Instant::from_nanos(to) };
+                    let size = draw(all.len() as u64 + 1);
+                    let first = |node: u32, source: Option<u32>| {
+                        let theirs = all.iter().filter(|each| {
+                            each.0 == node && each.2.index < size && source.is_none_or(|of| each.1 == of)
+                        });
+                        theirs.map(|each| each.2.time).min()
+                    };
+                    let is_new = |node: &u32| {
+                        (0..3).any(|source| {
+                            first(*node, Some(source)).is_some_and(|time| {
+                                from <= time && time < to && first(*node, None) < Some(time)
+                            })
+                        })
+                    };
+                    let wanted: RoaringBitmap = (0..4).filter(is_new).collect();
+                    assert_eq!(table.newly(during, size), wanted, "{all:?} at {size} from {from} to {to}");
+                    found_in_all += wanted.len();
+                }
+            }
+        }
+        assert!(found_in_all > 1000, "{found_in_all}");
+    }
 
     /// Whatever order events come in, the earliest at each size is that of all events below it.
     #[test]
     fn the_earliest_is_that_of_every_size() {
-        let mut drawn = 1_u64;
-        let mut draw = move |below: u64| {
-            drawn = drawn.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (drawn >> 33) % below
-        };
+        let mut draw = drawing();
         for _ in 0..500 {
             let count = 1 + draw(8);
             let mut points: Vec<Point> =
