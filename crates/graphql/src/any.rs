@@ -4,7 +4,8 @@
 
 use asof_model::NodeKind as Kind;
 use asof_query as query;
-use async_graphql::{ID, Interface, Object, Value};
+use async_graphql::{ID, Interface, Object};
+use serde::Serializer;
 
 use crate::asked::Moment;
 use crate::change::{GrantEntry, Step};
@@ -63,14 +64,14 @@ pub(crate) enum Node {
 }
 
 impl Plain for Node {
-    fn plain(&self, picked: &[Picked]) -> Option<Value> {
+    fn write<S: Serializer>(&self, picked: &[Picked], to: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::Identity(node) => node.plain(picked),
-            Self::Entitlement(node) => node.plain(picked),
-            Self::Secret(node) => node.plain(picked),
-            Self::Workload(node) => node.plain(picked),
-            Self::Resource(node) => node.plain(picked),
-            Self::Owner(node) => node.plain(picked),
+            Self::Identity(node) => node.write(picked, to),
+            Self::Entitlement(node) => node.write(picked, to),
+            Self::Secret(node) => node.write(picked, to),
+            Self::Workload(node) => node.write(picked, to),
+            Self::Resource(node) => node.write(picked, to),
+            Self::Owner(node) => node.write(picked, to),
         }
     }
 }

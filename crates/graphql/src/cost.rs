@@ -44,10 +44,12 @@ const SHORT_BYTES: u64 = 48;
 /// Bytes around a text.
 const QUOTES: u64 = 2;
 /// Texts that are no longer, whatever they are of.
-const TEXTS: [(&str, usize); 3] = [
+const TEXTS: [(&str, usize); 5] = [
     ("name", Limits::DEFAULT.text_bytes),
     ("type", Limits::DEFAULT.text_bytes),
     ("endCursor", 2 * Limits::DEFAULT.text_bytes),
+    ("cursor", 2 * Limits::DEFAULT.text_bytes),
+    ("resource", Limits::DEFAULT.id_bytes),
 ];
 
 /// The fields of the schema's types, by type and name.

@@ -5,7 +5,8 @@
 use asof_model::{EdgeKind, State as Resolved};
 use asof_query as query;
 use asof_query::Direction;
-use async_graphql::{Context, ID, Object, Value};
+use async_graphql::{Context, ID, Object};
+use serde::Serializer;
 
 use crate::asked::{Asked, Moment, how_many};
 use crate::change::GrantEntry;
@@ -43,8 +44,8 @@ macro_rules! node {
         }
 
         impl Plain for $name {
-            fn plain(&self, picked: &[Picked]) -> Option<Value> {
-                self.0.plain(picked)
+            fn write<S: Serializer>(&self, picked: &[Picked], to: S) -> Result<S::Ok, S::Error> {
+                self.0.write(picked, to)
             }
         }
 

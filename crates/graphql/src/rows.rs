@@ -1,18 +1,20 @@
-//! Lists of many entries. Where nothing but plain members of them is asked for, which is most of what dashboards ask, an
-//! entry becomes a value at once: a future for each entry and for each of its members takes many times as long as reading
-//! them. Where the answer is counted, which happens between fields, and where a member has arguments, its resolver tells.
+//! Lists of many entries. Where nothing but plain members of them is asked for, which is most of what dashboards ask, a list
+//! is written as JSON at once: a future for each entry and for each of its members, or a value for each, takes many times as
+//! long as reading them. Where the answer is counted, which happens between fields, and where a member has arguments, its resolver tells.
 
 use std::borrow::Cow;
 
-use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types::{Field, Selection, SelectionSet};
 use async_graphql::registry::Registry;
-use async_graphql::resolver_utils::enum_value;
-use async_graphql::{ContextSelectionSet, ID, Name, OutputType, Positioned, ScalarType, ServerResult, Value};
+use async_graphql::resolver_utils::EnumType as _;
+use async_graphql::{ContextSelectionSet, ID, Name, OutputType, Positioned, ServerResult, Value};
+use async_graphql_value::RAW_VALUE_TOKEN;
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
 
 use crate::asked::Asked;
 use crate::enums::{NodeKind, Privilege};
-use crate::scalars::{DateTime, Long};
+use crate::scalars::Long;
 
 /// A list, to GraphQL the same as a `Vec`.
 pub(crate) struct Rows<T>(Vec<T>);
@@ -52,32 +54,55 @@ impl Picked {
     }
 }
 
-/// What becomes a value at once.
+/// What is written at once.
 pub(crate) trait Plain {
-    /// The value, of an object with these members; `None`: resolvers tell, of an error, too.
-    fn plain(&self, picked: &[Picked]) -> Option<Value> {
-        let _ = picked;
-        None
+    /// Writes it, of an object these members; an error where resolvers tell, of what went wrong, too.
+    fn write<S: Serializer>(&self, picked: &[Picked], to: S) -> Result<S::Ok, S::Error> {
+        let _ = (picked, to);
+        Err(resolvers_tell())
     }
 }
 
-/// An object's value.
-pub(crate) fn object(picked: &[Picked], member: impl Fn(&Picked) -> Option<Value>) -> Option<Value> {
-    let mut members = IndexMap::with_capacity(picked.len());
-    for each in picked {
-        members.insert(each.shown.clone(), member(each)?);
+pub(crate) fn resolvers_tell<E: serde::ser::Error>() -> E {
+    E::custom("resolvers tell")
+}
+
+/// A value with what of it is asked for.
+pub(crate) struct Rendered<'a, T>(pub(crate) &'a T, pub(crate) &'a [Picked]);
+
+impl<T: Plain> Serialize for Rendered<'_, T> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.0.write(self.1, to)
     }
-    Some(Value::Object(members))
+}
+
+/// Writes an object of which `member` gives each member to the map.
+pub(crate) fn object<S: Serializer>(
+    picked: &[Picked],
+    to: S,
+    member: impl Fn(&Picked, &mut S::SerializeMap) -> Result<(), S::Error>,
+) -> Result<S::Ok, S::Error> {
+    let mut members = to.serialize_map(Some(picked.len()))?;
+    for each in picked {
+        members.serialize_key(each.shown.as_str())?;
+        member(each, &mut members)?;
+    }
+    members.end()
 }
 
 /// The members of an object that are members of its struct.
 macro_rules! plain {
     ($object:ident { $($name:literal => $member:ident),* }) => {
         impl $crate::rows::Plain for $object {
-            fn plain(&self, picked: &[$crate::rows::Picked]) -> Option<async_graphql::Value> {
-                $crate::rows::object(picked, |each| match each.name.as_str() {
-                    $($name => self.$member.plain(&each.within),)*
-                    _ => None,
+            fn write<S: serde::Serializer>(
+                &self,
+                picked: &[$crate::rows::Picked],
+                to: S,
+            ) -> Result<S::Ok, S::Error> {
+                use serde::ser::SerializeMap as _;
+                $crate::rows::object(picked, to, |each, members| match each.name.as_str() {
+                    $($name => members.serialize_value(&$crate::rows::Rendered(&self.$member, &each.within)),)*
+                    _ => Err($crate::rows::resolvers_tell()),
                 })
             }
         }
@@ -85,23 +110,30 @@ macro_rules! plain {
 }
 pub(crate) use plain;
 
-macro_rules! scalars {
-    ($($scalar:ty),*) => {
-        $(impl Plain for $scalar {
-            fn plain(&self, _: &[Picked]) -> Option<Value> {
-                Some(ScalarType::to_value(self))
+macro_rules! written {
+    ($($of:ty: $value:ident => $written:expr),* $(,)?) => {
+        $(impl Plain for $of {
+            fn write<S: Serializer>(&self, _: &[Picked], to: S) -> Result<S::Ok, S::Error> {
+                let $value = self;
+                $written.serialize(to)
             }
         })*
     };
 }
 
-scalars!(DateTime, ID, Long, String, i32);
+written! {
+    ID: id => id.as_str(),
+    Long: long => long.0,
+    String: text => text,
+    i32: number => number,
+}
 
 macro_rules! enums {
     ($($of:ty),*) => {
         $(impl Plain for $of {
-            fn plain(&self, _: &[Picked]) -> Option<Value> {
-                Some(enum_value(*self))
+            fn write<S: Serializer>(&self, _: &[Picked], to: S) -> Result<S::Ok, S::Error> {
+                let item = Self::items().iter().find(|item| item.value == *self);
+                to.serialize_str(item.ok_or_else(resolvers_tell)?.name)
             }
         })*
     };
@@ -110,20 +142,23 @@ macro_rules! enums {
 enums!(NodeKind, Privilege);
 
 impl<T: Plain> Plain for Option<T> {
-    fn plain(&self, picked: &[Picked]) -> Option<Value> {
-        self.as_ref().map_or(Some(Value::Null), |given| given.plain(picked))
+    fn write<S: Serializer>(&self, picked: &[Picked], to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Some(given) => given.write(picked, to),
+            None => to.serialize_unit(),
+        }
     }
 }
 
 impl<T: Plain> Plain for Vec<T> {
-    fn plain(&self, picked: &[Picked]) -> Option<Value> {
-        self.iter().map(|each| each.plain(picked)).collect::<Option<_>>().map(Value::List)
+    fn write<S: Serializer>(&self, picked: &[Picked], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(self.iter().map(|each| Rendered(each, picked)))
     }
 }
 
 impl<T: Plain> Plain for Rows<T> {
-    fn plain(&self, picked: &[Picked]) -> Option<Value> {
-        self.0.plain(picked)
+    fn write<S: Serializer>(&self, picked: &[Picked], to: S) -> Result<S::Ok, S::Error> {
+        self.0.write(picked, to)
     }
 }
 
@@ -148,9 +183,11 @@ impl<T: OutputType + Plain> OutputType for Rows<T> {
         let is_counted = context.data_opt::<Asked>().is_none_or(|asked| asked.made.is_none());
         if !is_counted
             && let Some(picked) = Picked::of(&context.item.node)
-            && let Some(value) = self.plain(&picked)
+            && let Ok(text) = serde_json::to_string(&Rendered(self, &picked))
         {
-            return Ok(value);
+            return Ok(Value::Object(
+                [(Name::new(RAW_VALUE_TOKEN), Value::String(text))].into_iter().collect(),
+            ));
         }
         self.0.resolve(context, field).await
     }

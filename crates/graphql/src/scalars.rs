@@ -2,8 +2,10 @@
 
 use asof_model::{Duration as Length, Instant};
 use async_graphql::{InputValueError, InputValueResult, Number, Scalar, ScalarType, Value};
+use serde::Serializer;
 
 use crate::failure::Failure;
+use crate::rows::{Picked, Plain};
 
 /// RFC 3339 instant with any UTC offset, nanosecond precision; printed in UTC with a Z.
 ///
@@ -45,6 +47,15 @@ impl ScalarType for DateTime {
             Ok(instant) => instant.to_string(),
             Err((text, _)) => text.clone(),
         })
+    }
+}
+
+impl Plain for DateTime {
+    fn write<S: Serializer>(&self, _: &[Picked], to: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            Ok(instant) => to.collect_str(instant),
+            Err((text, _)) => to.serialize_str(text),
+        }
     }
 }
 

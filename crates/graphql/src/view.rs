@@ -5,7 +5,9 @@ use std::sync::Arc;
 use asof_model::{EdgeKind, EntitlementValue, SecretValue, State as Resolved};
 use asof_query as query;
 use asof_query::{Direction, Key};
-use async_graphql::{Context, Value};
+use async_graphql::Context;
+use serde::Serializer;
+use serde::ser::SerializeMap as _;
 
 use crate::asked::{Asked, Moment};
 use crate::cursor::List;
@@ -15,7 +17,7 @@ use crate::input::{DeadSecretWhere, Read as _, Window};
 use crate::page::ObservationConnection;
 use crate::paging::Paging;
 use crate::results::NewSource;
-use crate::rows::{Picked, Plain, object};
+use crate::rows::{Picked, Plain, Rendered, object, resolvers_tell};
 
 /// A node at a moment.
 #[derive(Clone)]
@@ -81,11 +83,14 @@ impl View {
 }
 
 impl Plain for View {
-    fn plain(&self, picked: &[Picked]) -> Option<Value> {
-        object(picked, |each| match each.name.as_str() {
-            "id" => self.moment.id(self.node).ok().map(Value::String),
-            "kind" => NodeKind::from(self.node.kind).plain(&each.within),
-            _ => None,
+    fn write<S: Serializer>(&self, picked: &[Picked], to: S) -> Result<S::Ok, S::Error> {
+        object(picked, to, |each, members| match each.name.as_str() {
+            "id" => {
+                let id = self.moment.known.reader().id(self.node);
+                members.serialize_value(&*id.map_err(|_| resolvers_tell())?)
+            }
+            "kind" => members.serialize_value(&Rendered(&NodeKind::from(self.node.kind), &each.within)),
+            _ => Err(resolvers_tell()),
         })
     }
 }
