@@ -1,9 +1,13 @@
 //! What is made of all events of some days, for questions about many days: it is made once, and stays right whatever comes
 //! after it.
 
+use std::hash::Hash;
 use std::ops::Range;
+use std::sync::Arc;
 
 use asof_model::Interval;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
 
 use crate::error::{StorageError, corrupt};
 use crate::parts::{LOOKS_MAX, Part};
@@ -98,6 +102,34 @@ impl Store {
             return Ok(sum);
         }
         Err(corrupt(format!("a part of the events of days {days:?} is listed and missing")))
+    }
+
+    /// The sum of some days, with events up to a last one, that a cache keeps: after more came than it may lack it is summed up anew, of
+    /// the parts that it lacks alone. `join` adds what it had.
+    pub(crate) fn kept_sum<K: Eq + Hash, T: Default, W: Weighter<K, Arc<Sum<T>>> + Clone>(
+        &self,
+        cache: &Cache<K, Arc<Sum<T>>, W>,
+        key: K,
+        (days, last): (&Range<u32>, Option<u64>),
+        mut add: impl FnMut(&Part, &mut T) -> Result<bool, StorageError>,
+        join: impl FnOnce(&mut T, &T),
+    ) -> Result<Arc<Sum<T>>, StorageError> {
+        let before = cache.get(&key);
+        let is_kept = |sum: &&Arc<Sum<T>>| sum.last >= last || !self.extent(days).is_outdated(sum);
+        if let Some(sum) = before.as_ref().filter(is_kept) {
+            return Ok(Arc::clone(sum));
+        }
+        let mut sum = self.sum_up(days, |part, of| {
+            // What was summed up stays so.
+            let is_in = before.as_ref().is_some_and(|before| !before.lacks(part));
+            Ok(is_in || add(part, of)?)
+        })?;
+        if let Some(before) = before {
+            join(&mut sum.of, &before.of);
+        }
+        let sum = Arc::new(sum);
+        cache.insert(key, Arc::clone(&sum));
+        Ok(sum)
     }
 
     /// The greatest ledger index of the events of some days.

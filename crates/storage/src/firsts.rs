@@ -200,20 +200,13 @@ impl Table {
         }
     }
 
-    #[expect(
-        clippy::stable_sort_primitive,
-        reason = "runs that are in order, which a stable sort makes use of"
-    )]
-    fn in_order(&mut self) {
-        self.by_time.sort();
-    }
-
     /// Everything below a size is in now. False: it takes more room than there is.
     fn close(&mut self, size: u64) -> bool {
         self.size = size;
         if self.recent.len() > RECENT_MAX.min(self.by_time.len() / 8) {
             self.by_time.append(&mut self.recent);
-            self.in_order();
+            // Runs that are in order, which a stable sort makes use of.
+            self.by_time.sort();
             self.recent.shrink_to_fit();
         }
         let bytes = self.nodes.capacity() * 40 + self.pairs.capacity() * 48 + self.by_time.capacity() * 24;

@@ -18,7 +18,7 @@ mod hundredths {
     pub(super) const EVENTS: u64 = 37;
     /// Who was seen first and last in a part, and when.
     pub(super) const ENDS: u64 = 4;
-    /// Pages of who used resources.
+    /// Pages of who used resources, and who used one on several days.
     pub(super) const USERS: u64 = 4;
     /// Heads of parts, and as much for those of several days.
     pub(super) const HEADS: u64 = 2;

@@ -19,7 +19,7 @@ use crate::db::{Db, Family, Pending};
 use crate::dead::{DeadBytes, DeadKey, DeadUses};
 use crate::error::{StorageError, corrupt};
 use crate::keys;
-use crate::seen::{EndsBytes, Joined, JoinedBytes, JoinedKey};
+use crate::seen::{EndsBytes, Joined, JoinedBytes, JoinedKey, UsersOn, UsersOnBytes, UsersOnKey};
 use crate::uses::{Used, UsedBytes, UsedKey};
 use crate::views::{day_of, head_class, secret_class};
 
@@ -151,6 +151,7 @@ pub(crate) struct Caches {
     /// Of identities, or of secrets.
     pub ends: Arc<Cache<(OwnId, bool), Arc<Ends>, EndsBytes>>,
     users: Arc<Cache<OwnPage, Arc<Users>, UsersBytes>>,
+    pub users_on: Arc<Cache<UsersOnKey, UsersOn, UsersOnBytes>>,
     heads: Arc<Cache<OwnId, Arc<BlockHead>, HeadBytes>>,
     pub joined: Arc<Cache<JoinedKey, Joined, JoinedBytes>>,
     pub chosen: Arc<Cache<ChosenKey, Chosen, ChosenBytes>>,
@@ -159,12 +160,13 @@ pub(crate) struct Caches {
 }
 
 impl Caches {
-    /// At most so many bytes of each; heads twice, as those of parts and those of days.
+    /// At most so many bytes of each, a fourth of the users by resource; heads twice, as those of parts and those of days.
     pub fn new(blocks: u64, ends: u64, users: u64, heads: u64, chosen: u64, dead: u64, used: u64) -> Self {
         Self {
             blocks: Arc::new(sharded(blocks, SHARDS, BlockBytes)),
             ends: Arc::new(sharded(ends, 1, EndsBytes)),
-            users: Arc::new(sharded(users, 1, UsersBytes)),
+            users: Arc::new(sharded(users - users / USERS_ON, 1, UsersBytes)),
+            users_on: Arc::new(sharded(users / USERS_ON, 1, UsersOnBytes)),
             heads: Arc::new(sharded(heads, 1, HeadBytes)),
             joined: Arc::new(sharded(heads, 1, JoinedBytes)),
             chosen: Arc::new(sharded(chosen, 1, ChosenBytes)),
@@ -174,6 +176,8 @@ impl Caches {
     }
 }
 
+/// Who used a resource on several days may take so much of what users take, as a divisor.
+const USERS_ON: u64 = 4;
 /// Pages of events are asked for by many questions at once, and are small beside a share of the bytes.
 const SHARDS: usize = 8;
 

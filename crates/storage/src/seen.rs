@@ -1,6 +1,6 @@
 //! Who was seen: sets of identities and secrets by what their events were.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -29,6 +29,21 @@ pub(crate) struct JoinedBytes;
 impl Weighter<JoinedKey, Joined> for JoinedBytes {
     fn weight(&self, _: &JoinedKey, joined: &Joined) -> u64 {
         joined.of.weight()
+    }
+}
+
+/// Of the store that was opened as this: several days, by the first of them, and a resource.
+pub(crate) type UsersOnKey = (u32, u32, u32);
+
+/// By class, who used a resource on several days.
+pub(crate) type UsersOn = Arc<Sum<Vec<(u8, u32)>>>;
+
+#[derive(Clone)]
+pub(crate) struct UsersOnBytes;
+
+impl Weighter<UsersOnKey, UsersOn> for UsersOnBytes {
+    fn weight(&self, _: &UsersOnKey, users: &UsersOn) -> u64 {
+        users.of.capacity() as u64 * 8 + 128
     }
 }
 
@@ -115,26 +130,12 @@ impl Store {
         if days.len() == 1 {
             return Ok(None);
         }
-        let key = (self.parts.opening(), days.start);
-        let before = self.parts.caches().joined.get(&key);
-        let is_kept = |sum: &&Joined| sum.last >= last || !self.extent(days).is_outdated(sum);
-        if let Some(sum) = before.as_ref().filter(is_kept) {
-            return Ok(Some(Arc::clone(sum)));
-        }
-        let mut sum = self.sum_up(days, |part, head: &mut BlockHead| {
-            // What was summed up stays so.
-            if before.as_ref().is_some_and(|before| !before.lacks(part)) {
-                return Ok(true);
-            }
+        let add = |part: &Part, head: &mut BlockHead| {
             let own = self.parts.head(&self.db, part.id)?;
             Ok(own.map(|own| head.join(&own)).is_some())
-        })?;
-        if let Some(before) = before {
-            sum.of.join(&before.of);
-        }
-        let sum = Arc::new(sum);
-        self.parts.caches().joined.insert(key, Arc::clone(&sum));
-        Ok(Some(sum))
+        };
+        let (cache, key) = (&self.parts.caches().joined, (self.parts.opening(), days.start));
+        self.kept_sum(cache, key, (days, last), add, BlockHead::join).map(Some)
     }
 
     /// Those of a part: gathered, or all of it are. `None`: the part is gone.
@@ -219,58 +220,130 @@ impl Store {
         size: u64,
         go_on: &mut dyn FnMut() -> bool,
     ) -> Result<RoaringBitmap, StorageError> {
-        let mut ordinals = Vec::new();
-        for day in self.days(during.from, during.to).into_iter().take_while(|_| go_on()) {
-            let found =
-                self.parts.of_day(day, |part| self.seen_on_in(part, resource, wanted, during, size))?;
-            ordinals.extend(found.into_iter().flatten());
+        let (mut ordinals, mut cut) = (Vec::new(), Vec::new());
+        let mut read = |day, but: Option<&UsersOn>| {
+            let is_cut = Cell::new(false);
+            let found = self.parts.of_day(day, |part| {
+                if but.is_some_and(|but| !but.lacks(part)) {
+                    return Ok(Some(Vec::new()));
+                }
+                if part.lies_in(during, size) {
+                    return self.users_of(part, resource, wanted);
+                }
+                is_cut.set(is_cut.get() || part.meets(during, size));
+                Ok(Some(Vec::new()))
+            })?;
+            cut.extend(is_cut.get().then_some(day));
+            Ok::<_, StorageError>(found.into_iter().flatten())
+        };
+        for stretch in self.stretches(during).into_iter().take_while(|_| go_on()) {
+            match stretch {
+                Stretch::Whole(days) if days.len() > 1 => {
+                    let last = self.last_of(&days);
+                    let sum = Some(self.users_on(resource, &days, last)?).filter(|sum| sum.is_known(size));
+                    if sum.as_ref().is_none_or(|sum| sum.last < last) {
+                        for day in self.days_of(&days) {
+                            ordinals.extend(read(day, sum.as_ref())?);
+                        }
+                    }
+                    for class in wanted.classes() {
+                        let all = sum.as_ref().map_or(&[][..], |sum| &sum.of);
+                        let start = all.partition_point(|user| user.0 < class);
+                        let of_one = all[start..].iter().take_while(|user| user.0 == class);
+                        ordinals.extend(of_one.map(|user| user.1));
+                    }
+                }
+                Stretch::Whole(days) => ordinals.extend(read(days.start, None)?),
+                Stretch::Day(day) => ordinals.extend(read(day, None)?),
+            }
         }
-        Ok(set(ordinals))
+        let mut seen = set(ordinals);
+        // Few are left to be looked for event by event.
+        for day in cut.into_iter().take_while(|_| go_on()) {
+            let found = self.parts.of_day(day, |part| {
+                if part.lies_in(during, size) || !part.meets(during, size) {
+                    return Ok(Some(Vec::new()));
+                }
+                let Some(mut open) = self.users_of(part, resource, wanted)? else { return Ok(None) };
+                open.retain(|identity| !seen.contains(*identity));
+                open.sort_unstable();
+                open.dedup();
+                self.seen_on_in(part, &open, resource, wanted, during, size)
+            })?;
+            seen.extend(found.into_iter().flatten());
+        }
+        Ok(seen)
     }
 
+    /// By class, the users of a resource on several days.
+    fn users_on(&self, resource: u32, days: &Range<u32>, last: Option<u64>) -> Result<UsersOn, StorageError> {
+        let add = |part: &Part, all: &mut Vec<(u8, u32)>| {
+            let Some(users) = self.parts.users(&self.db, part, resource)? else { return Ok(false) };
+            let (classes, identities) = users.of(resource);
+            self.work.add(Of::Events, classes.len());
+            add_users(all, classes.iter().copied().zip(identities.iter().copied()));
+            Ok(true)
+        };
+        let join = |all: &mut Vec<(u8, u32)>, before: &Vec<_>| add_users(all, before.iter().copied());
+        let (cache, key) = (&self.parts.caches().users_on, (self.parts.opening(), days.start, resource));
+        self.kept_sum(cache, key, (days, last), add, join)
+    }
+
+    /// Identities of the events of these classes on a resource in a part; `None`: it is gone.
+    fn users_of(
+        &self,
+        part: &Part,
+        resource: u32,
+        wanted: &Wanted,
+    ) -> Result<Option<Vec<u32>>, StorageError> {
+        let Some(users) = self.parts.users(&self.db, part, resource)? else { return Ok(None) };
+        let mut found = Vec::new();
+        users.of_classes(resource, wanted.classes()).for_each(|of_one| found.extend_from_slice(of_one));
+        self.work.add(Of::Events, found.len());
+        Ok(Some(found))
+    }
+
+    /// Those of some identities, which ascend, that have such an event in the interval, by the events of a part; `None`: it is gone.
     fn seen_on_in(
         &self,
         part: &Part,
+        identities: &[u32],
         resource: u32,
         wanted: &Wanted,
         during: Interval,
         size: u64,
     ) -> Result<Option<Vec<u32>>, StorageError> {
-        if !part.meets(during, size) {
-            return Ok(Some(Vec::new()));
+        let (from, to) = (during.from.nanos(), during.to.nanos());
+        let mut seen = Vec::new();
+        for of_page in identities.chunk_by(|one, other| part.page_of(*one) == part.page_of(*other)) {
+            let page = part.page_of(of_page[0]);
+            let Some(block) = self.parts.page(&self.db, part.id, page)? else { return Ok(None) };
+            self.work.add(Of::Blocks, 1);
+            seen.extend(of_page.iter().copied().filter(|identity| {
+                let places = block.by_identity().of_key(*identity);
+                let start = places.partition_point(|place| block.time(*place as usize) < from);
+                let places = places[start..].iter().map(|place| *place as usize);
+                let mut inside = places.take_while(|place| block.time(*place) < to);
+                let mut looked_at = 0;
+                let found = inside.any(|place| {
+                    looked_at += 1;
+                    block.member(Member::Resource, place) == resource
+                        && wanted.has(block.classes()[place])
+                        && block.index(place) < size
+                });
+                self.work.add(Of::Events, looked_at);
+                found
+            }));
         }
-        let Some(users) = self.parts.users(&self.db, part, resource)? else { return Ok(None) };
-        let mut identities = users.of_classes(resource, wanted.classes()).collect::<Vec<_>>().concat();
-        if !part.lies_in(during, size) {
-            identities.sort_unstable();
-            identities.dedup();
-            let mut used = Vec::new();
-            for of_page in identities.chunk_by(|one, other| part.page_of(*one) == part.page_of(*other)) {
-                let page = part.page_of(of_page[0]);
-                let Some(block) = self.parts.page(&self.db, part.id, page)? else { return Ok(None) };
-                self.work.add(Of::Blocks, 1);
-                let (from, to) = (during.from.nanos(), during.to.nanos());
-                used.extend(of_page.iter().copied().filter(|identity| {
-                    let places = block.by_identity().of_key(*identity);
-                    let start = places.partition_point(|place| block.time(*place as usize) < from);
-                    let places = places[start..].iter().map(|place| *place as usize);
-                    let mut inside = places.take_while(|place| block.time(*place) < to);
-                    let mut looked_at = 0;
-                    let found = inside.any(|place| {
-                        looked_at += 1;
-                        block.member(Member::Resource, place) == resource
-                            && wanted.has(block.classes()[place])
-                            && block.index(place) < size
-                    });
-                    self.work.add(Of::Events, looked_at);
-                    found
-                }));
-            }
-            identities = used;
-        }
-        self.work.add(Of::Events, identities.len());
-        Ok(Some(identities))
+        Ok(Some(seen))
     }
+}
+
+/// Keeps them in order, each once.
+fn add_users(all: &mut Vec<(u8, u32)>, more: impl Iterator<Item = (u8, u32)>) {
+    all.extend(more);
+    all.sort_unstable();
+    all.dedup();
 }
 
 fn set(mut ordinals: Vec<u32>) -> RoaringBitmap {

@@ -58,9 +58,14 @@ fn named() -> Batch {
 
 #[test]
 fn who_was_seen_is_who_has_an_event() {
+    // Parts of a day become one every other time, or seldom.
+    for day_parts in [2, 16] {
+        all_agree(Pieces { page_events: 8, day_parts, ..Pieces::DEFAULT });
+    }
+}
+
+fn all_agree(pieces: Pieces) {
     let folder = tempfile::tempdir().unwrap();
-    // Parts of a day become one every other time.
-    let pieces = Pieces { page_events: 8, day_parts: 2, ..Pieces::DEFAULT };
     let memory = Memory::new(Memory::BYTES_DEFAULT);
     let (store, mut writer) = Store::open_in(&folder.path().join("t"), pieces, &memory).unwrap();
     let mut group = writer.group();
@@ -86,6 +91,16 @@ fn who_was_seen_is_who_has_an_event() {
         let event = |number: i64| Observation::new("i0", just(hours, number), Privilege::Read);
         let (source, observations) = ("s".to_owned(), (0..count).map(event).collect());
         let batch = Batch { source, batch_id: String::new(), facts: vec![], observations };
+        let mut group = writer.group();
+        group.append(Prepared::of(batch), just(100, 0)).unwrap();
+        group.commit().unwrap();
+        agrees(&store);
+    }
+    // Little comes to them: it is beside their sum.
+    for number in 0..6 {
+        let mut event = Observation::new(format!("x{number}"), just(200 + number * 24, 0), Privilege::Write);
+        event.resource = "r0".to_owned();
+        let batch = Batch { source: "s".to_owned(), observations: vec![event], ..Batch::default() };
         let mut group = writer.group();
         group.append(Prepared::of(batch), just(100, 0)).unwrap();
         group.commit().unwrap();
@@ -228,6 +243,13 @@ fn agrees(store: &Store) {
                 let secrets: BTreeSet<u32> = events.iter().filter_map(|event| event.secret).collect();
                 assert_eq!(seen(false), identities, "{during:?} {privileges:?} {outcomes:?} {size}");
                 assert_eq!(seen(true), secrets, "{during:?} {privileges:?} {outcomes:?} {size}");
+                for resource in 0..6 {
+                    let of_it = events.iter().filter(|event| event.resource == Some(resource));
+                    let on = store.seen_on(resource, &scan.wanted, *during, size, &mut || true).unwrap();
+                    let on: BTreeSet<u32> = on.into_iter().collect();
+                    let users: BTreeSet<u32> = of_it.map(|event| event.identity).collect();
+                    assert_eq!(on, users, "on {resource} {during:?} {privileges:?} {outcomes:?} {size}");
+                }
                 uses_agree(store, &scan, size, &events);
                 if *privileges == all && *outcomes == Outcome::ALL {
                     tallies_agree(store, *during, size, &events);
