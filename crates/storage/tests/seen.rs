@@ -99,7 +99,7 @@ fn all_agree(pieces: Pieces) {
     // Little comes to them: it is beside their sum.
     for number in 0..6 {
         let mut event = Observation::new(format!("x{number}"), just(200 + number * 24, 0), Privilege::Write);
-        event.resource = "r0".to_owned();
+        event.resource = "r0".into();
         let batch = Batch { source: "s".to_owned(), observations: vec![event], ..Batch::default() };
         let mut group = writer.group();
         group.append(Prepared::of(batch), just(100, 0)).unwrap();
