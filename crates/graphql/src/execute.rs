@@ -11,7 +11,7 @@ use futures_executor::block_on;
 use crate::asked::{Asked, Snapshot};
 use crate::failure::{DEADLINE, Failure, LIMIT_EXCEEDED, VALIDATION_FAILED};
 use crate::operation::{OperationType, operation};
-use crate::{Schema, cost, limits, schema, uncounted};
+use crate::{Schema, cost, limits, rows, schema, uncounted};
 
 pub(crate) static SCHEMA: LazyLock<Schema> = LazyLock::new(schema);
 /// The same for what is surely small.
@@ -77,11 +77,12 @@ fn with_deadline(mut response: Response, deadline: Duration) -> Response {
     response
 }
 
-/// Answers without counting what is surely small, and all else with a count.
+/// Answers without counting what is surely small, and all else, and what is merged, with a count.
 fn answer(mut request: Request, session: &Arc<Session>, name: &str) -> Response {
     let asked = |made| Asked { session: Arc::clone(session), tenant: name.to_owned(), made };
     let variables = request.variables.clone();
-    if request.parsed_query().is_ok_and(|document| cost::is_small(document, &variables)) {
+    let is_small = |document: &_| cost::is_small(document, &variables) && !rows::are_merged(document);
+    if request.parsed_query().is_ok_and(is_small) {
         let mut again = Request::new(request.query.clone()).variables(variables);
         again.operation_name.clone_from(&request.operation_name);
         let made = Arc::new(AtomicU64::new(0));

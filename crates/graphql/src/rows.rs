@@ -1,10 +1,12 @@
 //! Lists of many entries. Where nothing but plain members of them is asked for, which is most of what dashboards ask, a list
 //! is written as JSON at once: a future for each entry and for each of its members, or a value for each, takes many times as
-//! long as reading them. Where the answer is counted, which happens between fields, and where a member has arguments, its resolver tells.
+//! long as reading them. Where the answer is counted, which happens between fields, where a member has arguments, and where selections are
+//! merged, resolvers tell.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
-use async_graphql::parser::types::{Field, Selection, SelectionSet};
+use async_graphql::parser::types::{ExecutableDocument, Field, Selection, SelectionSet};
 use async_graphql::registry::Registry;
 use async_graphql::resolver_utils::EnumType as _;
 use async_graphql::{ContextSelectionSet, ID, Name, OutputType, Positioned, ServerResult, Value};
@@ -14,6 +16,7 @@ use serde::{Serialize, Serializer};
 
 use crate::asked::Asked;
 use crate::enums::{NodeKind, Privilege};
+use crate::limits::QUERY_DEPTH;
 use crate::scalars::Long;
 
 /// A list, to GraphQL the same as a `Vec`.
@@ -52,6 +55,51 @@ impl Picked {
         }
         Some(all)
     }
+}
+
+/// Whether something that has members is selected twice under one name, of which GraphQL's layer merges the values: it
+/// cannot merge what is written already.
+pub(crate) fn are_merged(document: &ExecutableDocument) -> bool {
+    let mut operations = document.operations.iter();
+    operations.any(|(_, operation)| are_merged_in(document, &operation.node.selection_set.node, 1))
+}
+
+fn are_merged_in(document: &ExecutableDocument, set: &SelectionSet, depth: usize) -> bool {
+    let mut fields = Vec::new();
+    if !gather(document, set, depth, &mut fields) {
+        return true;
+    }
+    let mut names = HashSet::with_capacity(fields.len());
+    fields.iter().any(|field| {
+        !names.insert(&field.response_key().node)
+            || are_merged_in(document, &field.selection_set.node, depth + 1)
+    })
+}
+
+/// The fields of a selection that have members, those of its fragments, too; false: there is no telling.
+fn gather<'a>(
+    document: &'a ExecutableDocument,
+    set: &'a SelectionSet,
+    depth: usize,
+    fields: &mut Vec<&'a Field>,
+) -> bool {
+    // A fragment that spreads itself comes to an end.
+    depth <= QUERY_DEPTH
+        && set.items.iter().all(|selection| match &selection.node {
+            Selection::Field(field) => {
+                fields.extend((!field.node.selection_set.node.items.is_empty()).then_some(&field.node));
+                true
+            }
+            Selection::InlineFragment(inline) => {
+                gather(document, &inline.node.selection_set.node, depth + 1, fields)
+            }
+            Selection::FragmentSpread(spread) => {
+                let fragment = document.fragments.get(&spread.node.fragment_name.node);
+                fragment.is_some_and(|fragment| {
+                    gather(document, &fragment.node.selection_set.node, depth + 1, fields)
+                })
+            }
+        })
 }
 
 /// What is written at once.

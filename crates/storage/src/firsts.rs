@@ -13,7 +13,7 @@ use roaring::RoaringBitmap;
 
 use crate::events::Wanted;
 
-/// Of what is new since the list by time was last in order: this many, or an eighth of that list.
+/// Of what is new since the list by time was last in order: this many, or an eighth of that list where that is less.
 const RECENT_MAX: usize = 4096;
 
 /// Bytes that the tables of a process take, and may take.

@@ -17,6 +17,32 @@ const PLAIN: &str = "plain: secrets(first: 500, at: $at) { nodes { name: id kind
 const ONE: &str = "one: identity(id: $id, at: $at) { timeline(during: {last: \"P90D\"}, every: \"P1D\") \
     { start held entitlements observations { privilege successes denials errors } } } \
     blast: blastRadius(from: $id, at: $at, first: 500) { identities resources hops { kind id distance } }";
+/// What is selected twice, and the same selected once.
+const MERGED: [(&str, &str); 6] = [
+    (
+        "i: identities(at: $at) { nodes { id } nodes { kind } }",
+        "i: identities(at: $at) { nodes { id kind } }",
+    ),
+    ("i: identities(at: $at) { nodes { id } ...G }", "i: identities(at: $at) { nodes { id kind } }"),
+    (
+        "i: identities(at: $at) { nodes { id } nodes { name } }",
+        "i: identities(at: $at) { nodes { id name } }",
+    ),
+    (
+        "i: identities(at: $at) { nodes { name } nodes { id } }",
+        "i: identities(at: $at) { nodes { name id } }",
+    ),
+    (
+        "i: identity(id: $id, at: $at) { usage(during: {last: \"P90D\"}) { privilege } } \
+        i: identity(id: $id, at: $at) { usage(during: {last: \"P90D\"}) { successes } }",
+        "i: identity(id: $id, at: $at) { usage(during: {last: \"P90D\"}) { privilege successes } }",
+    ),
+    (
+        "i: identities(at: $at) { nodes { ... { usage(during: {last: \"P90D\"}) { privilege } } \
+        ... on Identity { usage(during: {last: \"P90D\"}) { successes } } } }",
+        "i: identities(at: $at) { nodes { usage(during: {last: \"P90D\"}) { privilege successes } } }",
+    ),
+];
 /// Any number of attributes may come: this is counted.
 const COUNTED: &str = "counted: identities(first: 1, at: $at) { nodes { attributes { key value } } }";
 
@@ -34,7 +60,11 @@ async fn entries_are_the_same_counted_or_not() {
     }
     let ask = async |fields: &str| {
         let parameters = if fields.contains("$id") { "$at: At, $id: ID!" } else { "$at: At" };
-        let fragment = if fields.contains("...F") { "fragment F on Identity { kind }" } else { "" };
+        let fragment = match fields {
+            _ if fields.contains("...F") => "fragment F on Identity { kind }",
+            _ if fields.contains("...G") => "fragment G on IdentityConnection { nodes { kind } }",
+            _ => "",
+        };
         let variables = serde_json::json!({
             "at": { "asOf": workload.span().to.to_string() },
             "id": used,
@@ -60,6 +90,10 @@ async fn entries_are_the_same_counted_or_not() {
             text(&at_once).contains(&format!("\"{entry}\":")),
             "there is something to compare: {at_once}"
         );
+    }
+    for (twice, once) in MERGED {
+        let (merged, wanted) = (ask(twice).await, ask(once).await);
+        assert_eq!(text(&merged), text(&wanted), "{twice}");
     }
     engine.close().await.unwrap();
 }
